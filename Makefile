@@ -1,0 +1,60 @@
+# Every target first builds .venv when it is missing or requirements.lock has changed.
+#   make demo    the whole pipeline on real paintings, then a batch restoration; ends with the report's path
+#   make test    the tests            make lint   format, lint and types
+#   make bench   the figures          make serve  the nightly schedule, served from this terminal
+SHELL    := /bin/bash
+PYTHON   ?= python3
+VENV     := .venv
+BIN      := $(VENV)/bin
+READY    := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 1
+export NO_ALBUMENTATIONS_UPDATE := 1
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test lint format bench serve docs lock clean-venv
+
+demo: $(READY)
+	@$(BIN)/pentimento demo
+
+test: $(READY)
+	@$(BIN)/pytest -n 2 --dist loadgroup $(ARGS)
+
+lint: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(READY)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+serve: $(READY)
+	@$(BIN)/pentimento nightly
+
+docs: $(READY)
+	@$(BIN)/python -m pipeline reference > docs/params.md
+
+# uv knows the find-links of neither pip's environment nor its configuration files: both are passed on.
+$(READY): requirements.lock pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@links="$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)"; \
+	links="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$links}}"; \
+	if $(BIN)/python -m pip install --quiet uv; then \
+		VIRTUAL_ENV=$(VENV) UV_FIND_LINKS="$${links// /,}" $(BIN)/uv pip install --quiet -r requirements.lock && \
+		VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .; \
+	else \
+		$(BIN)/python -m pip install --quiet -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --no-deps -e .; \
+	fi
+	@touch $@
+
+# Resolve pyproject.toml anew. Local version labels (+cpu) are cut: the lock names no build and no index.
+lock:
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet -e '.[dev]'
+	@.venv-lock/bin/python -m pip freeze --exclude-editable | sed -E 's/\+(cpu|cu[0-9]+)$$//' > requirements.lock
+	@rm -rf .venv-lock

@@ -1,0 +1,1 @@
+"""The stages, models and engines of Pentimento. Nothing here imports Prefect or DVC."""

@@ -1,0 +1,53 @@
+"""Writes that are there wholly or not at all: a temporary name beside the target, then a rename."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target`; on success it replaces `target`, on failure it is removed.
+
+    The caller creates a file or a folder there. The suffix is kept, since many libraries choose a
+    format by it. A file is flushed to disk before the rename, so that a power cut leaves the old or
+    the new one.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}.partial{target.suffix}")
+    _remove(temporary)
+    try:
+        yield temporary
+        if temporary.is_dir():
+            _remove(target)
+        else:
+            with temporary.open("rb") as handle:
+                os.fsync(handle.fileno())
+        temporary.replace(target)
+    finally:
+        _remove(temporary)
+
+
+def write_bytes(target: Path, content: bytes) -> None:
+    """Write `content` to `target` atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented JSON, keys in the order given, numbers as they are."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
+    write_bytes(target, (text + "\n").encode())
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

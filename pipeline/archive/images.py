@@ -1,0 +1,131 @@
+"""Image files for learning: what a file declares, and its pixels as 8-bit sRGB.
+
+Restoration does not use this module's pixels: it keeps depth, colour space and metadata (imagefile.py).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import ItemError
+
+os.environ.setdefault("VIPS_CONCURRENCY", "1")  # one thread per image; images run side by side
+logging.getLogger("pyvips").setLevel(logging.WARNING)
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jpe .png .tif .tiff .webp .jp2 .j2k .gif .bmp .ppm .pgm .pnm".split()
+)
+_DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 32, "float": 32, "double": 64}
+_MODES = {"b-w": "L", "grey16": "L", "srgb": "RGB", "rgb": "RGB", "rgb16": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What an image file declares about itself, without its pixels."""
+
+    format: str  # by content, never by extension: jpeg, png, tiff, webp …
+    width: int  # pixels, as stored (before EXIF orientation)
+    height: int
+    mode: str  # L, LA, RGB, RGBA, CMYK, LAB …
+    bit_depth: int  # bits per sample, as declared
+    pages: int
+    icc: bool
+    orientation: int  # EXIF, 1 to 8
+
+    def as_row(self) -> dict[str, Any]:
+        """The columns of the catalog that come from the file."""
+        return asdict(self)
+
+
+def probe(path: Path) -> ImageInfo:
+    """Read a file's header.
+
+    Raises:
+        ItemError: when it is no image, or empty, or its header is broken.
+    """
+    image = _open(path)
+    fields = set(image.get_fields())
+
+    def get(name: str, default: Any) -> Any:
+        return image.get(name) if name in fields else default
+
+    mode = _MODES.get(image.interpretation, image.interpretation)
+    if image.hasalpha():
+        mode += "A"
+    return ImageInfo(
+        format=str(get("vips-loader", "unknown")).removesuffix("load"),
+        width=image.width,
+        height=image.height,
+        mode=mode,
+        bit_depth=_DEPTHS.get(image.format, 0),
+        pages=int(get("n-pages", 1)),
+        icc="icc-profile-data" in fields,
+        orientation=int(get("orientation", 1)),
+    )
+
+
+def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
+    """The pixels of a file's first page as 8-bit sRGB, upright, alpha laid over mid-grey.
+
+    Args:
+        path: the file, opened for reading only.
+        max_side: shrink so that the longer side has at most this many pixels.
+
+    Returns:
+        Array of shape (height, width, 3), values 0 to 255.
+
+    Raises:
+        ItemError: when the file cannot be decoded to its end.
+    """
+    pyvips = _pyvips()
+    image = _open(path)
+    try:
+        if max_side and max(image.width, image.height) > max_side:
+            image = pyvips.Image.thumbnail(
+                _as_given(path), max_side, height=max_side, size="down", fail_on="truncated"
+            )
+        else:
+            image = pyvips.Image.new_from_file(_as_given(path), fail_on="truncated").autorot()
+        if image.interpretation != "srgb" or image.format != "uchar":
+            image = image.colourspace("srgb").cast("uchar")
+        if image.hasalpha():
+            image = image.flatten(background=128)
+        if image.bands == 1:
+            image = image.bandjoin([image, image])
+        pixels: NDArray[np.uint8] = image.numpy()
+    except pyvips.Error as error:
+        raise ItemError(f"cannot be decoded: {_first_line(error)}") from None
+    return np.ascontiguousarray(pixels[..., :3])
+
+
+def _open(path: Path) -> Any:
+    pyvips = _pyvips()
+    if path.stat().st_size == 0:
+        raise ItemError("is empty (0 bytes)")
+    try:
+        return pyvips.Image.new_from_file(_as_given(path))
+    except pyvips.Error as error:
+        raise ItemError(f"is not a readable image: {_first_line(error)}") from None
+
+
+def _as_given(path: Path) -> str:
+    # libvips reads options from "name[...]": an empty list keeps such names literal.
+    return f"{path}[]" if "[" in path.name else str(path)
+
+
+def _first_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[-1] if lines else type(error).__name__)[:200]
+
+
+def _pyvips() -> Any:
+    import pyvips
+
+    return pyvips

@@ -1,0 +1,91 @@
+"""The ledger: what has been done to which item, so that it is never done twice.
+
+A SQLite file (write-ahead log) in which a finished item is one row, keyed by everything that its
+result depends on. After `kill -9` at any moment the rows that were committed are there.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS item (
+    space TEXT NOT NULL,          -- stage + params + code: results of another space do not count
+    key   TEXT NOT NULL,          -- the item: content hash and whatever else it depends on
+    value TEXT,                   -- its result, JSON
+    error TEXT,                   -- or the reason why there is none
+    PRIMARY KEY (space, key)
+) WITHOUT ROWID
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One finished item: its result, or the reason why it has none."""
+
+    value: Any = None
+    error: str | None = None
+
+
+class Ledger:
+    """Finished items of one space in a SQLite file; safe to share between processes."""
+
+    def __init__(self, path: Path, space: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.space = space
+        # Autocommit: transactions are opened by hand, so each `put` is durable when it returns.
+        self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.execute(_SCHEMA)
+
+    def get(self, keys: Iterable[str]) -> dict[str, Entry]:
+        """The finished ones among `keys`."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Entry] = {}
+        for start in range(0, len(wanted), 500):
+            chunk = wanted[start : start + 500]
+            marks = ",".join("?" * len(chunk))
+            query = f"SELECT key, value, error FROM item WHERE space = ? AND key IN ({marks})"
+            for key, value, error in self._db.execute(query, [self.space, *chunk]):
+                found[key] = Entry(None if value is None else json.loads(value), error)
+        return found
+
+    def put(self, entries: Mapping[str, Entry]) -> None:
+        """Record finished items, all of them or none; durable when it returns."""
+        rows = [
+            (self.space, key, None if e.error else json.dumps(e.value), e.error)
+            for key, e in entries.items()
+        ]
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self._db.executemany("INSERT OR REPLACE INTO item VALUES (?, ?, ?, ?)", rows)
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def __len__(self) -> int:
+        query = "SELECT count(*) FROM item WHERE space = ?"
+        return int(self._db.execute(query, [self.space]).fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

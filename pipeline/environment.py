@@ -1,0 +1,46 @@
+"""Where a run happens: the only settings that never change a result, read from the environment.
+
+PENTIMENTO_STATE    state folder (ledgers, checkpoints, logs); default: `.state` in the outermost
+                    enclosing folder that has `.dvc/`, so that experiments in temporary folders share it
+PENTIMENTO_DEVICE   auto (default), cpu, cuda, cuda:1 …
+PENTIMENTO_THREADS  threads of one training process; default 1, which makes its bytes reproducible
+PENTIMENTO_WORKERS  stages or shards worked on side by side; default: the number of cores, 4 at most
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pipeline.errors import PentimentoError
+
+
+def state_dir(root: Path) -> Path:
+    """The state folder that belongs to the project at `root`."""
+    if configured := os.environ.get("PENTIMENTO_STATE"):
+        return Path(configured).expanduser().resolve()
+    root = root.resolve()
+    enclosing = [folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()]
+    return (enclosing[-1] if enclosing else root) / ".state"
+
+
+def threads() -> int:
+    """Threads of one training process (PENTIMENTO_THREADS)."""
+    return _positive("PENTIMENTO_THREADS", 1)
+
+
+def workers() -> int:
+    """How many stages or shards run side by side (PENTIMENTO_WORKERS)."""
+    return _positive("PENTIMENTO_WORKERS", min(4, os.cpu_count() or 1))
+
+
+def device() -> str:
+    """The device asked for (PENTIMENTO_DEVICE): 'auto', 'cpu', 'cuda' or 'cuda:N'."""
+    return os.environ.get("PENTIMENTO_DEVICE", "auto")
+
+
+def _positive(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not text.isdigit() or int(text) < 1:
+        raise PentimentoError(f"environment variable {name} must be a positive integer, not {text!r}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""Network architectures (nn.Module only, one family a file), and their registry."""

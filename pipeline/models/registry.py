@@ -1,0 +1,80 @@
+"""Models by name: built from a card, saved as safetensors beside it.
+
+A saved model is a folder with `weights.safetensors` and `card.json` (architecture, its arguments,
+and whatever its trainer records: data, recipe, figures, limits).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from pipeline.archive.atomic import write_bytes, write_json
+from pipeline.errors import PentimentoError
+
+WEIGHTS, CARD = "weights.safetensors", "card.json"
+
+ARCHITECTURES = {
+    "cnn": ("pipeline.models.cnn", "PlainCNN"),
+    "lite0": ("pipeline.models.lite0", "Lite0Classifier"),
+    "linear_head": ("pipeline.models.lite0", "LinearHead"),
+    "residual_unet": ("pipeline.models.unet", "ResidualUNet"),
+    "gan_generator": ("pipeline.models.gan", "Generator"),
+}
+
+
+def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
+    """A new network of that architecture."""
+    if architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise PentimentoError(f"unknown architecture '{architecture}'; known are: {known}")
+    module, name = ARCHITECTURES[architecture]
+    network: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
+    return network
+
+
+def save_model(
+    folder: Path, network: nn.Module, architecture: str, arguments: dict[str, Any], card: dict[str, Any]
+) -> None:
+    """Write a network's weights and its card to `folder`."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_bytes(folder / WEIGHTS, save(state))
+    write_json(folder / CARD, {"architecture": architecture, "arguments": arguments, **card})
+
+
+def load_card(folder: Path) -> dict[str, Any]:
+    """The card of a saved model."""
+    try:
+        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PentimentoError(f"no model in {folder}: {CARD} is missing") from None
+    except ValueError as error:
+        raise PentimentoError(f"{folder / CARD} is not valid JSON: {error}") from None
+    return card
+
+
+def load_model(folder: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """A saved network, in evaluation mode on the CPU, and its card.
+
+    Raises:
+        PentimentoError: when the folder holds no model, or weights that do not fit its card.
+    """
+    card = load_card(folder)
+    network = build(card["architecture"], card["arguments"])
+    try:
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except FileNotFoundError:
+        raise PentimentoError(f"no model in {folder}: {WEIGHTS} is missing") from None
+    except SafetensorError as error:
+        raise PentimentoError(f"{folder / WEIGHTS} is damaged: {error}") from None
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise PentimentoError(f"{folder / WEIGHTS} does not fit its card: {reason}") from None
+    return network.eval(), card

@@ -1,0 +1,88 @@
+"""A strict, typed view of params.yaml: one section per stage, an unknown key is an error."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+
+from pipeline.errors import PentimentoError
+
+
+class StageParams(BaseModel):
+    """Base of every stage's parameters, and of the groups inside them."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+P = TypeVar("P", bound=StageParams)
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """All sections of a params file as plain values (YAML 1.2, as DVC reads it; duplicate keys refused)."""
+    try:
+        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PentimentoError(f"{path} is missing; run the command from the project's folder") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise PentimentoError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
+    if not isinstance(values, dict):
+        raise PentimentoError(f"{path} must hold one section per stage")
+    return values
+
+
+def load_params(path: Path, section: str, model: type[P]) -> P:
+    """The section of one stage, checked against its model.
+
+    Raises:
+        PentimentoError: naming each wrong key with the nearest right one, each wrong type or range
+            with what is allowed.
+    """
+    values = read_params(path)
+    if section not in values:
+        raise PentimentoError(f"{path}: section '{section}' is missing{_nearest(section, values)}")
+    try:
+        return model.model_validate_json(_to_json(values[section]))
+    except ValidationError as error:
+        problems = "; ".join(_explain(section, model, problem) for problem in error.errors())
+        raise PentimentoError(f"{path}: {problems}") from None
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Every key of a model, dotted, with its field; groups are entered, lists and maps are not."""
+    keys: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys |= known_keys(kind, f"{prefix}{name}.")
+        else:
+            keys[prefix + name] = field
+    return keys
+
+
+def _to_json(value: Any) -> str:
+    import json
+
+    # JSON mode keeps strictness (no "3" for 3) while letting a YAML list fill a tuple or a Path.
+    return json.dumps(value)
+
+
+def _explain(section: str, model: type[BaseModel], problem: Any) -> str:
+    where = ".".join([section, *(str(part) for part in problem["loc"])])
+    if problem["type"] == "extra_forbidden":
+        known = [f"{section}.{key}" for key in known_keys(model)]
+        return f"unknown key '{where}'{_nearest(where, known)}"
+    if problem["type"] == "missing":
+        return f"'{where}' is missing"
+    message = problem["msg"][:1].lower() + problem["msg"][1:]
+    return f"'{where}' is {problem['input']!r}: {message}"
+
+
+def _nearest(name: str, known: Any) -> str:
+    match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    return f"; did you mean '{match[0]}'?" if match else ""

@@ -1,0 +1,53 @@
+"""Every path of the project, once; relative to its root, which holds dvc.yaml and params.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.errors import PentimentoError
+
+DAG = Path("dvc.yaml")
+PARAMS = Path("params.yaml")
+
+INVENTORY = Path("data/inventory.parquet")
+CATALOG = Path("data/catalog.parquet")
+WORKS = Path("data/works.parquet")
+QUARANTINE = Path("data/quarantine.parquet")
+PREPARED = Path("data/prepared")
+DAMAGED = Path("data/damaged")
+RESTORED = Path("data/restored")
+GENERATED = Path("data/generated")
+
+CLASSIFIER = Path("models/classifier")
+RESTORER = Path("models/restorer")
+GENERATOR = Path("models/generator")
+
+REPORTS = Path("reports")
+REPORT = REPORTS / "index.html"
+
+
+def metrics(stage: str) -> Path:
+    """Where a stage's metrics lie: a JSON file that `dvc metrics` reads."""
+    return REPORTS / "metrics" / f"{stage}.json"
+
+
+def provenance(stage: str) -> Path:
+    """Where it is written down what made a stage's outputs."""
+    return REPORTS / "provenance" / f"{stage}.json"
+
+
+def plots(stage: str) -> Path:
+    """The folder of a stage's plots: CSV files that `dvc plots` reads, and pictures."""
+    return REPORTS / "plots" / stage
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The nearest folder at or above `start` that holds dvc.yaml and params.yaml."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / DAG).is_file() and (folder / PARAMS).is_file():
+            return folder
+    raise PentimentoError(
+        f"no Pentimento project at or above {start}: dvc.yaml and params.yaml are missing; "
+        "change into the clone and run the command again"
+    )

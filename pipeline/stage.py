@@ -1,0 +1,151 @@
+"""The one shape that all stages share: what a stage is, what it is given, how it is run."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from pipeline import environment, paths
+from pipeline.archive.atomic import write_json
+from pipeline.archive.fixity import tree_sha256, value_sha256
+from pipeline.archive.ledger import Entry, Ledger
+from pipeline.archive.provenance import code_version, describe, log_run
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.params import StageParams, load_params
+from pipeline.progress import track
+
+P = TypeVar("P", bound=StageParams)
+T = TypeVar("T")
+
+Files = Mapping[str, Path]  # name -> path, absolute
+Metrics = dict[str, Any]  # numbers and short texts, nested; what `dvc metrics` shows
+
+_BATCH = 64  # items computed between two commits of the ledger
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P]):
+    """A stage: its name in dvc.yaml and params.yaml, its parameters, its function, its files.
+
+    `inputs` and `outputs` are relative to the project; dvc.yaml lists the same ones. Metrics and
+    provenance are written by `run_stage` and are not named here.
+    """
+
+    name: str
+    params: type[P]
+    run: Callable[[P, Files, Files, Context], Metrics]
+    inputs: Files = field(default_factory=dict)
+    outputs: Files = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stage may use beside its parameters and files.
+
+    `fingerprint` stands for the stage's parameters and code: it is part of every ledger key and of
+    the checkpoint folder's name, so that results of other settings are never mistaken for these.
+    """
+
+    stage: str
+    root: Path
+    fingerprint: str
+    inputs_sha256: str = ""
+
+    @property
+    def state(self) -> Path:
+        """The state folder: ledgers, checkpoints, logs; never part of a result."""
+        return environment.state_dir(self.root)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of this stage's checkpoints for just these parameters, code and inputs."""
+        return self.state / "checkpoints" / self.stage / f"{self.fingerprint}-{self.inputs_sha256[:16]}"
+
+    @cached_property
+    def log(self) -> logging.Logger:
+        """The stage's logger."""
+        return logging.getLogger(f"pentimento.{self.stage}")
+
+    def map(
+        self, work: Callable[[T], Any], items: Mapping[str, T], label: str
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """Do `work` once per item, ever: results and failures are taken from the ledger when there.
+
+        Args:
+            work: item -> JSON-serialisable result; raises ItemError when the item is bad. It runs in
+                threads (PENTIMENTO_WORKERS of them).
+            items: key -> item. The key names everything that the result depends on beside the
+                stage's parameters and code: normally the content's SHA-256.
+            label: what the progress bar says.
+
+        Returns:
+            Results and reasons of failure, both by key, in the order of `items`.
+        """
+        with Ledger(self.state / "ledger.sqlite", f"{self.stage}:{self.fingerprint}") as ledger:
+            found = ledger.get(items)
+            todo = [key for key in items if key not in found]
+            if found and todo:
+                self.log.info("%s: %d of %d to do, the others are known", label, len(todo), len(items))
+            batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
+            with ThreadPoolExecutor(environment.workers()) as pool:
+                for batch in track(batches, label):
+                    entries = pool.map(lambda key: _attempt(work, items[key]), batch)
+                    fresh = dict(zip(batch, entries, strict=True))
+                    ledger.put(fresh)
+                    found |= fresh
+        results = {key: found[key].value for key in items if found[key].error is None}
+        failures = {key: found[key].error or "" for key in items if found[key].error is not None}
+        return results, failures
+
+
+def run_stage(stage: Stage[Any], root: Path) -> Metrics:
+    """Run one stage in the project at `root`: check, run, then write metrics and provenance.
+
+    Raises:
+        PentimentoError: when a parameter, an input or the stage's result is not as it must be.
+    """
+    started = time.time()
+    params = load_params(root / paths.PARAMS, stage.name, stage.params)
+    inputs = {name: root / path for name, path in stage.inputs.items()}
+    outputs = {name: root / path for name, path in stage.outputs.items()}
+    for name, path in inputs.items():
+        if not path.exists():
+            raise PentimentoError(
+                f"{stage.name}: input '{name}' is missing: {path.relative_to(root)}; "
+                "`dvc repro` runs the stages that make it"
+            )
+    code = code_version(root, stage.name)
+    settings = params.model_dump(mode="json")
+    hashes = {stage.inputs[name].as_posix(): tree_sha256(path) for name, path in inputs.items()}
+    context = Context(
+        stage.name, root, value_sha256([settings, code])[:16], value_sha256(sorted(hashes.items()))
+    )
+    metrics = stage.run(params, inputs, outputs, context)
+    missing = [str(stage.outputs[name]) for name, path in outputs.items() if not path.exists()]
+    if missing:
+        raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}: a fault of the stage")
+    write_json(root / paths.metrics(stage.name), metrics)
+    made = {stage.outputs[name].as_posix(): tree_sha256(path) for name, path in outputs.items()}
+    write_json(
+        root / paths.provenance(stage.name), describe(stage.name, settings, code, hashes, made)
+    )
+    log_run(context.state, stage.name, started)
+    return metrics
+
+
+def _attempt(work: Callable[[T], Any], item: T) -> Entry:
+    try:
+        return Entry(value=work(item))
+    except ItemError as error:
+        return Entry(error=str(error) or type(error).__name__)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):
+            raise  # the machine's trouble, not the item's
+        return Entry(error=f"{type(error).__name__}: {error.strerror or error}")

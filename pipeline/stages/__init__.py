@@ -1,0 +1,20 @@
+"""One small file per stage of dvc.yaml; each ends with its STAGE."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+from pipeline.stage import Stage
+
+
+def names() -> list[str]:
+    """The names of all stages, sorted; each is a module of this package."""
+    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+
+
+def load(name: str) -> Stage[Any]:
+    """The stage of that name; imports only its own module, since some pull in torch."""
+    stage: Stage[Any] = importlib.import_module(f"{__name__}.{name}").STAGE
+    return stage

@@ -1,0 +1,247 @@
+"""The one training loop: epochs of batches of alternating updates, on Lightning Fabric.
+
+What a batch and a loss are comes from a `Task`. The loop brings the device, precision, processes,
+gradient clipping, the moving average of weights (EMA), early stopping, checkpoints with exact
+resume, out-of-memory back-off, and the stop on a diverging loss.
+
+Exact resume needs no saved sampler: every epoch's batches and random numbers are a function of
+(seed, epoch), and a checkpoint is written after whole epochs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from pipeline import environment
+from pipeline.archive.atomic import atomic_path
+from pipeline.errors import PentimentoError
+from pipeline.params import StageParams
+from pipeline.progress import say, track
+
+Batch = dict[str, Tensor]
+Row = dict[str, float]  # one epoch: means of what the losses report, and validation figures
+
+CHECKPOINT = "last.ckpt"
+
+
+class Schedule(StageParams):
+    """How long and how fast to train; a group inside a trainer's parameters."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    ema_decay: float
+    clip_norm: float
+    patience: int
+    seed: int
+
+
+class Task(Protocol):
+    """What a family of models brings to the loop.
+
+    networks: name -> network; the one named `averaged` gets a moving average.
+    phases: the updates made with each batch, in order: (name, network, its optimizer). An
+        optimizer holds the parameters of its phase's network only.
+    monitor: the validation figure that decides which epoch is best, and whether more is better;
+        None keeps the last epoch.
+    """
+
+    networks: dict[str, nn.Module]
+    averaged: str
+    phases: Sequence[tuple[str, str, torch.optim.Optimizer]]
+    monitor: tuple[str, bool] | None
+
+    def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
+        """The batches of one epoch for one of several processes; a function of its arguments only."""
+
+    def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
+        """The loss of one phase, a mean over the batch, and what to report of it."""
+
+    def validate(self, network: nn.Module, epoch: int) -> Row:
+        """Figures of the averaged network, computed without gradients."""
+
+
+def make_fabric(devices: int = 1) -> Fabric:
+    """The device to train on: a GPU in bf16 when there is one, else the CPU in full precision."""
+    wanted = environment.device()
+    cuda = torch.cuda.is_available() if wanted == "auto" else wanted.startswith("cuda")
+    if wanted.startswith("cuda") and not torch.cuda.is_available():
+        raise PentimentoError(f"PENTIMENTO_DEVICE is {wanted}, but torch sees no CUDA device")
+    torch.set_num_threads(environment.threads())
+    chosen: Any = [int(wanted.split(":")[1])] if ":" in wanted else devices
+    return Fabric(
+        accelerator="cuda" if cuda else "cpu",
+        devices=chosen,
+        strategy="ddp" if devices > 1 else "auto",
+        precision="bf16-mixed" if cuda else "32-true",
+    )
+
+
+class Trainer:
+    """Runs a task's epochs; everything it needs to go on lies in its folder of checkpoints."""
+
+    def __init__(self, task: Task, schedule: Schedule, folder: Path, fabric: Fabric) -> None:
+        self.task, self.schedule, self.folder, self.fabric = task, schedule, folder, fabric
+        self.history: list[Row] = []
+        self.epoch = 0
+        self._parts = 1  # micro-batches per update; doubled when memory runs out
+        optimizers = {network: optimizer for _, network, optimizer in task.phases}
+        self.networks: dict[str, Any] = {}
+        self.optimizers: dict[str, Any] = {}
+        for name, network in task.networks.items():
+            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if name in optimizers:
+                self.networks[name], self.optimizers[name] = fabric.setup(network, optimizers[name])
+            else:
+                self.networks[name] = fabric.to_device(network)
+        self.average = AveragedModel(
+            task.networks[task.averaged],
+            multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay),
+            use_buffers=False,
+        )
+        self.best = {"epoch": -1, "weights": _weights(self.average)}
+
+    def fit(self, label: str) -> nn.Module:
+        """Train to the end, from the last checkpoint if there is one; the best averaged network."""
+        self._resume()
+        epochs = range(self.epoch, self.schedule.epochs)
+        for epoch in track(epochs, label):
+            if self._exhausted():
+                say(f"{label}: no better for {self.schedule.patience} epochs, stopping at {epoch}")
+                break
+            row = self._epoch(epoch)
+            self._judge(epoch, row)
+            self.history.append(row)
+            self.epoch = epoch + 1
+            self._save()
+            figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
+            say(f"{label}: epoch {epoch + 1}/{self.schedule.epochs}  {figures}")
+        network = self.average.module
+        network.load_state_dict(self.best["weights"])
+        return network.eval()
+
+    def _epoch(self, epoch: int) -> Row:
+        torch.manual_seed(_mix(self.schedule.seed, epoch, self.fabric.global_rank))
+        for network in self.networks.values():
+            network.train()
+        sums: Row = {}
+        count = 0
+        batches = self.task.batches(epoch, self.fabric.global_rank, self.fabric.world_size)
+        for step, batch in enumerate(batches):
+            batch = self.fabric.to_device(batch)
+            for phase, network, _ in self.task.phases:
+                for name, value in self._update(phase, network, batch).items():
+                    if not math.isfinite(value):
+                        self._diverged(epoch, step, name)
+                    sums[name] = sums.get(name, 0.0) + value
+            self.average.update_parameters(self.task.networks[self.task.averaged])
+            count += 1
+        if count == 0:
+            raise PentimentoError("training has no batch: there is no picture in its split")
+        row = {name: total / count for name, total in sums.items()}
+        with torch.no_grad():
+            row |= self.task.validate(self.average.module.eval(), epoch)
+        return row
+
+    def _update(self, phase: str, network: str, batch: Batch) -> Row:
+        size = len(next(iter(batch.values())))
+        while True:
+            try:
+                return self._attempt(phase, network, batch, size)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                self._parts *= 2
+                if self._parts > size:
+                    raise
+                say(f"out of memory: going on with {self._parts} micro-batches per update")
+
+    def _attempt(self, phase: str, network: str, batch: Batch, size: int) -> Row:
+        optimizer = self.optimizers[network]
+        optimizer.zero_grad()
+        sums: Row = {}
+        chunk = math.ceil(size / self._parts)
+        for start in range(0, size, chunk):
+            part = {name: tensor[start : start + chunk] for name, tensor in batch.items()}
+            share = min(chunk, size - start) / size
+            loss, row = self.task.loss(phase, part, self.networks)
+            self.fabric.backward(loss * share)
+            for name, value in row.items():
+                sums[name] = sums.get(name, 0.0) + value * share
+        if self.schedule.clip_norm > 0:
+            self.fabric.clip_gradients(
+                self.networks[network], optimizer, max_norm=self.schedule.clip_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+        return sums
+
+    def _judge(self, epoch: int, row: Row) -> None:
+        if self.task.monitor is None:
+            better = True
+        else:
+            name, more = self.task.monitor
+            past = [r[name] for r in self.history]
+            better = not past or (row[name] > max(past) if more else row[name] < min(past))
+        if better:
+            self.best = {"epoch": epoch, "weights": _weights(self.average)}
+
+    def _exhausted(self) -> bool:
+        waited = self.epoch - 1 - int(self.best["epoch"])  # type: ignore[call-overload]
+        return 0 < self.schedule.patience <= waited
+
+    def _diverged(self, epoch: int, step: int, name: str) -> None:
+        raise PentimentoError(
+            f"training diverged: {name} is not finite at epoch {epoch + 1}, step {step + 1}; lower "
+            f"learning_rate. The checkpoint of epoch {self.epoch} is kept in {self.folder}"
+        )
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "networks": {name: _plain(network) for name, network in self.task.networks.items()},
+            "optimizers": {name: opt.state_dict() for name, opt in self.optimizers.items()},
+            "average": self.average.state_dict(),
+            "best": self.best,
+            "history": self.history,
+            "epoch": self.epoch,
+        }
+
+    def _save(self) -> None:
+        if self.fabric.is_global_zero:
+            with atomic_path(self.folder / CHECKPOINT) as temporary:
+                torch.save(self._state(), temporary)
+        self.fabric.barrier()
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        state = torch.load(path, map_location=self.fabric.device, weights_only=True)
+        for name, weights in state["networks"].items():
+            self.task.networks[name].load_state_dict(weights)
+        for name, values in state["optimizers"].items():
+            self.optimizers[name].load_state_dict(values)
+        self.average.load_state_dict(state["average"])
+        self.best, self.history, self.epoch = state["best"], state["history"], state["epoch"]
+        say(f"going on after epoch {self.epoch} ({path})")
+
+
+def _weights(average: AveragedModel) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in average.module.state_dict().items()}
+
+
+def _plain(network: nn.Module) -> dict[str, Tensor]:
+    return dict(network.state_dict())
+
+
+def _mix(*numbers: int) -> int:
+    """One seed from several numbers."""
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint32)[0])
