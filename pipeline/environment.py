@@ -19,9 +19,18 @@ def state_dir(root: Path) -> Path:
     """The state folder that belongs to the project at `root`."""
     if configured := os.environ.get("PENTIMENTO_STATE"):
         return Path(configured).expanduser().resolve()
+    return clone_dir(root) / ".state"
+
+
+def clone_dir(root: Path) -> Path:
+    """The clone that a project belongs to: the outermost enclosing folder that has `.dvc/`.
+
+    An experiment in a temporary folder and the nightly worktree lie inside the clone; sources given
+    by relative paths and the state folder are the clone's.
+    """
     root = root.resolve()
     enclosing = [folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()]
-    return (enclosing[-1] if enclosing else root) / ".state"
+    return enclosing[-1] if enclosing else root
 
 
 def threads() -> int:

@@ -133,9 +133,7 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
         raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}: a fault of the stage")
     write_json(root / paths.metrics(stage.name), metrics)
     made = {stage.outputs[name].as_posix(): tree_sha256(path) for name, path in outputs.items()}
-    write_json(
-        root / paths.provenance(stage.name), describe(stage.name, settings, code, hashes, made)
-    )
+    write_json(root / paths.provenance(stage.name), describe(stage.name, settings, code, hashes, made))
     log_run(context.state, stage.name, started)
     return metrics
 

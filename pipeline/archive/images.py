@@ -20,10 +20,27 @@ os.environ.setdefault("VIPS_CONCURRENCY", "1")  # one thread per image; images r
 logging.getLogger("pyvips").setLevel(logging.WARNING)
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .png .tif .tiff .webp .jp2 .j2k .gif .bmp .ppm .pgm .pnm".split()
+    (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".gif", ".bmp", ".ppm", ".pgm")
 )
-_DEPTHS = {"uchar": 8, "char": 8, "ushort": 16, "short": 16, "uint": 32, "int": 32, "float": 32, "double": 64}
-_MODES = {"b-w": "L", "grey16": "L", "srgb": "RGB", "rgb": "RGB", "rgb16": "RGB", "cmyk": "CMYK", "lab": "LAB"}
+_DEPTHS = {
+    "uchar": 8,
+    "char": 8,
+    "ushort": 16,
+    "short": 16,
+    "uint": 32,
+    "int": 32,
+    "float": 32,
+    "double": 64,
+}
+_MODES = {
+    "b-w": "L",
+    "grey16": "L",
+    "srgb": "RGB",
+    "rgb": "RGB",
+    "rgb16": "RGB",
+    "cmyk": "CMYK",
+    "lab": "LAB",
+}
 
 
 @dataclass(frozen=True)

@@ -60,8 +60,7 @@ class Ledger:
     def put(self, entries: Mapping[str, Entry]) -> None:
         """Record finished items, all of them or none; durable when it returns."""
         rows = [
-            (self.space, key, None if e.error else json.dumps(e.value), e.error)
-            for key, e in entries.items()
+            (self.space, key, None if e.error else json.dumps(e.value), e.error) for key, e in entries.items()
         ]
         self._db.execute("BEGIN IMMEDIATE")
         try:

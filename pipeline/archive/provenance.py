@@ -15,7 +15,16 @@ from ruamel.yaml import YAML
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.errors import PentimentoError
 
-LIBRARIES = ("numpy", "opencv-python-headless", "pandas", "pillow", "pyvips", "scikit-image", "scikit-learn", "torch")
+LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "pandas",
+    "pillow",
+    "pyvips",
+    "scikit-image",
+    "scikit-learn",
+    "torch",
+)
 
 
 def code_version(root: Path, stage: str) -> str:

@@ -20,7 +20,7 @@ INDEX = "index.parquet"
 
 
 def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> pd.DataFrame:
-    """Pack pictures, each of shape (height, width, 3), and return their places (id, shard, offset, height, width)."""
+    """Pack pictures, each of shape (height, width, 3), and return the index of their places."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     shard, offset = 0, 0

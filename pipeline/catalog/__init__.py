@@ -1,0 +1,1 @@
+"""What is known of a work: sources, labels, duplicates, balance, augmentation."""

@@ -1,0 +1,61 @@
+"""Where works come from: one small file per kind of source.
+
+A source lists its items: a picture file and the raw record that goes with it. A new kind is a new
+file with a `Spec` (its parameters) and an entry in `AnySpec`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.catalog.sources.base import FIELDS, Item, base_folder
+from pipeline.catalog.sources.folder import FolderSpec
+from pipeline.catalog.sources.met import MetSpec
+from pipeline.catalog.sources.table import TableSpec
+from pipeline.errors import ItemError, PentimentoError
+
+AnySpec = Annotated[MetSpec | FolderSpec | TableSpec, Field(discriminator="kind")]
+
+__all__ = ["FIELDS", "AnySpec", "Item", "file_of", "list_items"]
+
+
+def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
+    """The items of all sources, in a fixed order.
+
+    Raises:
+        PentimentoError: when a source does not exist, two share a name, or there is no item at all.
+    """
+    names = Counter(spec.title for spec in specs)
+    for name, count in names.items():
+        if count > 1:
+            raise PentimentoError(
+                f"inventory.sources: {count} sources are called '{name}'; give each a `name` of its own"
+            )
+    items = [item for spec in specs for item in spec.items(root)]
+    if not items:
+        where = ", ".join(spec.location for spec in specs) or "no source is given"
+        raise PentimentoError(f"inventory.sources: the archive is empty ({where}): no picture was found")
+    ids = Counter(item.id for item in items)
+    doubled = [key for key, count in ids.items() if count > 1]
+    if doubled:
+        raise PentimentoError(
+            f"inventory.sources: {len(doubled)} ids occur twice, the first is '{doubled[0]}'"
+        )
+    return sorted(items, key=lambda item: item.id)
+
+
+def file_of(location: str, path: str, root: Path) -> Path:
+    """The picture file of an inventory row.
+
+    Raises:
+        ItemError: when the path leads out of its source.
+    """
+    base = base_folder(location, root)
+    file = base / path
+    if not file.resolve().is_relative_to(base.resolve()):
+        raise ItemError(f"path leads out of its source: {path}")
+    return file

@@ -1,0 +1,116 @@
+"""Clean: quarantine what cannot be learnt from, normalise labels, complete missing ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path
+from pipeline.archive.images import read_rgb
+from pipeline.catalog.duplicates import near_groups, perceptual_hash
+from pipeline.catalog.labels import normalise
+from pipeline.catalog.missing import Method, complete
+from pipeline.catalog.sources import file_of
+from pipeline.errors import PentimentoError
+from pipeline.params import StageParams
+from pipeline.stage import Context, Files, Metrics, Stage
+
+LABELS = ("school", "year", "period")
+
+
+class Missing(StageParams):
+    """The method for each label's gaps."""
+
+    school: Method
+    year: Method
+    period: Method
+
+
+class Params(StageParams):
+    """What is too bad to learn from, and how gaps are filled."""
+
+    min_side: int = Field(ge=1)
+    max_megapixels: float = Field(gt=0)
+    duplicate_distance: int = Field(ge=0, le=16)
+    max_failure_ratio: float = Field(ge=0, le=1)
+    missing: Missing
+    neighbours: int = Field(ge=1, le=100)
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Judge every work once, by its content; then normalise and complete the labels of the good ones."""
+    catalog = pd.read_parquet(inputs["catalog"])
+    reasons = _header_reasons(catalog, params)
+    candidates = catalog[reasons.isna()]
+    files = {row.sha256: (row.location, row.path) for row in candidates.itertuples()}
+
+    def work(place: tuple[str, str]) -> str:
+        return perceptual_hash(read_rgb(file_of(*place, ctx.root), max_side=512))
+
+    hashes, failures = ctx.map(work, files, "clean: decoding")
+    reasons = reasons.fillna(catalog["sha256"].map(failures))
+    twin = catalog[reasons.isna()].groupby("sha256")["id"].transform("first")
+    doubled = twin[twin != catalog.loc[twin.index, "id"]]
+    reasons = reasons.fillna("the same file as " + doubled.reindex(catalog.index))
+
+    works = catalog[reasons.isna()].drop(columns=["problem"])
+    labels = normalise(works)
+    works = works.drop(columns=["artist", "tags", "period"]).join(labels)
+    works["period_written"] = catalog["period"]
+    works["phash"] = works["sha256"].map(hashes).astype("string")
+    works["group"] = near_groups(works["phash"].tolist(), params.duplicate_distance)
+    works = complete(works, params.missing.model_dump(), params.neighbours)
+    reasons = reasons.fillna(works["dropped"].reindex(catalog.index))
+    works = works[works["dropped"].isna()].drop(columns=["dropped"])
+    quarantine = catalog.assign(reason=reasons)[reasons.notna()]
+    quarantine = quarantine[["id", "source", "location", "path", "sha256", "reason"]]
+    _check_budget(quarantine, len(catalog), params.max_failure_ratio)
+
+    for name, table in (("works", works), ("quarantine", quarantine)):
+        with atomic_path(outputs[name]) as temporary:
+            table.to_parquet(temporary, index=False)
+    return {
+        "works": len(works),
+        "quarantined": len(quarantine),
+        "near_duplicate_groups": int((works["group"].value_counts() > 1).sum()),
+        "labels": {label: _origins(works[f"{label}_origin"]) for label in LABELS},
+        "schools": {str(k): int(v) for k, v in works["school"].value_counts().items()},
+    }
+
+
+def _header_reasons(catalog: pd.DataFrame, params: Params) -> pd.Series[Any]:
+    reasons = catalog["problem"].copy()
+    shorter = catalog[["width", "height"]].min(axis=1)
+    megapixels = catalog["width"].astype("Float64") * catalog["height"].astype("Float64") / 1e6
+    size = catalog["width"].astype("string") + " x " + catalog["height"].astype("string") + " pixels"
+    bomb = "declares " + size + f", more than clean.max_megapixels = {params.max_megapixels:g}"
+    small = "has only " + size + f", less than clean.min_side = {params.min_side}"
+    reasons = reasons.fillna(bomb.where(megapixels > params.max_megapixels))
+    return reasons.fillna(small.where(shorter < params.min_side))
+
+
+def _check_budget(quarantine: pd.DataFrame, total: int, ratio: float) -> None:
+    if len(quarantine) > ratio * total or len(quarantine) == total:
+        common = quarantine["reason"].value_counts()
+        raise PentimentoError(
+            f"clean: {len(quarantine)} of {total} works would be quarantined, more than "
+            f"clean.max_failure_ratio = {ratio:g} allows; the commonest reason ({common.iloc[0]} times): "
+            f"{common.index[0]}"
+        )
+
+
+def _origins(column: pd.Series[Any]) -> dict[str, int]:
+    counts = column.fillna("missing").value_counts()
+    return {str(name): int(counts[name]) for name in sorted(counts.index)}
+
+
+STAGE = Stage(
+    "clean",
+    Params,
+    run,
+    inputs={"catalog": paths.CATALOG},
+    outputs={"works": paths.WORKS, "quarantine": paths.QUARANTINE},
+)

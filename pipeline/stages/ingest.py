@@ -1,0 +1,83 @@
+"""Ingest: inventory to catalog, one row per picture with what its file and its record say."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path
+from pipeline.archive.images import ImageInfo, probe
+from pipeline.catalog.sources import FIELDS, file_of
+from pipeline.errors import PentimentoError
+from pipeline.params import StageParams
+from pipeline.stage import Context, Files, Metrics, Stage
+
+_FILE_COLUMNS = tuple(ImageInfo.__dataclass_fields__)
+
+
+class Params(StageParams):
+    """How much may be unreadable."""
+
+    max_failure_ratio: float = Field(ge=0, le=1)
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Probe every file's header once; a row whose file has none keeps the reason in `problem`."""
+    inventory = pd.read_parquet(inputs["inventory"])
+    readable = inventory[inventory["problem"].isna()]
+    files = {row.sha256: (row.location, row.path) for row in readable.itertuples()}
+
+    def work(place: tuple[str, str]) -> dict[str, Any]:
+        return probe(file_of(*place, ctx.root)).as_row()
+
+    infos, failures = ctx.map(work, files, "ingest: reading headers")
+    catalog = _catalog(inventory, infos, failures)
+    failed = int(catalog["problem"].notna().sum())
+    if failed > params.max_failure_ratio * len(catalog):
+        first = catalog[catalog["problem"].notna()].iloc[0]
+        raise PentimentoError(
+            f"ingest: {failed} of {len(catalog)} files have no readable header, more than "
+            f"ingest.max_failure_ratio allows; the first: {first['path']}: {first['problem']}"
+        )
+    with atomic_path(outputs["catalog"]) as temporary:
+        catalog.to_parquet(temporary, index=False)
+    return {
+        "works": len(catalog),
+        "unreadable": failed,
+        "formats": _counts(catalog["format"]),
+        "modes": _counts(catalog["mode"]),
+        "missing": {name: int(catalog[name].isna().sum()) for name in FIELDS if name != "tags"}
+        | {"tags": int((catalog["tags"].str.len() == 0).sum())},
+    }
+
+
+def _catalog(inventory: pd.DataFrame, infos: dict[str, Any], failures: dict[str, str]) -> pd.DataFrame:
+    rows = []
+    for row in inventory.to_dict("records"):
+        info = infos.get(row["sha256"], {})
+        fields = json.loads(row.pop("fields"))
+        record = row.pop("record")
+        row["problem"] = row["problem"] or failures.get(row["sha256"])
+        row |= {name: info.get(name) for name in _FILE_COLUMNS}
+        row |= {name: fields.get(name) for name in FIELDS}
+        rows.append(row | {"tags": fields.get("tags") or [], "record": record})
+    catalog = pd.DataFrame(rows)
+    whole = ["width", "height", "bit_depth", "pages", "orientation", "year_begin", "year_end"]
+    written = [name for name in FIELDS if name not in ("tags", "year_begin", "year_end")]
+    types = dict.fromkeys(whole, "Int64") | {"icc": "boolean"}
+    types |= dict.fromkeys([*written, "problem", "format", "mode", "sha256"], "string")
+    return catalog.astype(types)
+
+
+def _counts(column: pd.Series[Any]) -> dict[str, int]:
+    counts = column.value_counts()
+    return {str(name): int(counts[name]) for name in sorted(counts.index)}
+
+
+STAGE = Stage(
+    "ingest", Params, run, inputs={"inventory": paths.INVENTORY}, outputs={"catalog": paths.CATALOG}
+)

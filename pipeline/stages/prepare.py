@@ -1,0 +1,123 @@
+"""Prepare: split, rebalance, and pack the pictures for training; show the augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path, write_json
+from pipeline.archive.images import read_rgb
+from pipeline.archive.shards import INDEX, Shards, write_shards
+from pipeline.archive.sheets import contact_sheet
+from pipeline.catalog.augmentation import build
+from pipeline.catalog.balance import Balance, rebalance
+from pipeline.catalog.sources import file_of
+from pipeline.catalog.split import split_groups
+from pipeline.errors import PentimentoError
+from pipeline.params import StageParams
+from pipeline.progress import track
+from pipeline.stage import Context, Files, Metrics, Stage
+
+OTHER = "Other"
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Params(StageParams):
+    """How the training set is made."""
+
+    side: int = Field(ge=64, le=2048)
+    split: tuple[Share, Share, Share]
+    min_class_size: int = Field(ge=1)
+    min_tag_size: int = Field(ge=1)
+    balance: Balance
+    seed: int = Field(ge=0)
+    augmentation: tuple[dict[str, dict[str, Any]], ...]
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Pack every work at `side` pixels, in the order of the catalog, with its split, labels and weights."""
+    if abs(sum(params.split) - 1) > 1e-6:
+        raise PentimentoError(f"prepare.split: the shares add up to {sum(params.split):g}, not to 1")
+    augment = build(params.augmentation, params.seed)
+    works = pd.read_parquet(inputs["works"]).reset_index(drop=True)
+    index = _labels(works, params)
+    index["split"] = split_groups(
+        works["group"].tolist(), index["school"].fillna("").tolist(), params.split, params.seed
+    )
+    train = (index["split"] == "train") & index["school"].notna()
+    index["repeat"], index["weight"] = 1, 1.0
+    repeat, weight = rebalance(index.loc[train, "school"].tolist(), params.balance, params.seed)
+    index.loc[train, "repeat"], index.loc[train, "weight"] = repeat, weight
+    with atomic_path(outputs["prepared"]) as folder:
+        places = write_shards(folder, _pictures(works, params.side, ctx))
+        index.merge(places, on="id", validate="1:1").to_parquet(folder / INDEX, index=False)
+        write_json(folder / "classes.json", _classes(index))
+        write_json(folder / "augmentation.json", list(params.augmentation))
+    _draw(outputs, augment, index)
+    drawn = index[train].groupby("school")["repeat"].sum()
+    return {
+        "works": len(index),
+        "splits": {str(k): int(v) for k, v in index["split"].value_counts().items()},
+        "schools": {str(k): int(v) for k, v in index["school"].value_counts().items()},
+        "drawn_per_epoch": {str(k): int(v) for k, v in drawn.items()},
+        "tags_learnt": len(_classes(index)["tags"]),
+    }
+
+
+def _labels(works: pd.DataFrame, params: Params) -> pd.DataFrame:
+    index = works[["id", "title", "artist", "year", "school", "school_origin", "tags", "group"]].copy()
+    sizes = index["school"].value_counts()
+    rare = [name for name, count in sizes.items() if count < params.min_class_size]
+    index["school"] = index["school"].where(~index["school"].isin(rare), OTHER)
+    counts = index["tags"].explode().value_counts()
+    learnt = set(counts[counts >= params.min_tag_size].index)
+    index["tags"] = index["tags"].map(lambda tags: [tag for tag in tags if tag in learnt])
+    return index
+
+
+def _classes(index: pd.DataFrame) -> dict[str, list[str]]:
+    return {
+        "school": sorted(index["school"].dropna().unique()),
+        "tags": sorted(index["tags"].explode().dropna().unique()),
+    }
+
+
+def _pictures(works: pd.DataFrame, side: int, ctx: Context) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    for row in track(list(works.itertuples()), "prepare: packing"):
+        yield str(row.id), read_rgb(file_of(str(row.location), str(row.path), ctx.root), side)
+
+
+def _draw(outputs: Files, augment: Any, index: pd.DataFrame) -> None:
+    """The contact sheet of the augmentation, and the classes before and after rebalancing."""
+    shards = Shards(outputs["prepared"])
+    chosen = shards.rows("train")[:6]
+    rows = [[shards[n], *(augment(shards[n]) for _ in range(5))] for n in chosen]
+    headings = ("as it is", *(f"draw {n}" for n in range(1, 6)))
+    with atomic_path(outputs["plots"]) as folder:
+        folder.mkdir()
+        contact_sheet(folder / "augmentation.webp", rows, 160, headings=headings)
+        train = index[index["split"] == "train"]
+        groups = train.groupby("school")
+        table = pd.DataFrame(
+            {
+                "works": groups.size(),
+                "drawn": groups["repeat"].sum(),
+                "weight": groups["weight"].mean().round(3),
+            }
+        )
+        table.sort_values("works", ascending=False).to_csv(folder / "balance.csv")
+
+
+STAGE = Stage(
+    "prepare",
+    Params,
+    run,
+    inputs={"works": paths.WORKS},
+    outputs={"prepared": paths.PREPARED, "plots": paths.plots("prepare")},
+)
