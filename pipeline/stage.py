@@ -49,12 +49,13 @@ class Stage(Generic[P]):
 class Context:
     """What a stage may use beside its parameters and files.
 
-    `fingerprint` stands for the stage's parameters and code: it is part of every ledger key and of
+    `code` is the SHA-256 of the stage's code; `fingerprint` stands for the stage's parameters and code: it is part of every ledger key and of
     the checkpoint folder's name, so that results of other settings are never mistaken for these.
     """
 
     stage: str
     root: Path
+    code: str
     fingerprint: str
     inputs_sha256: str = ""
 
@@ -121,21 +122,27 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
                 f"{stage.name}: input '{name}' is missing: {path.relative_to(root)}; "
                 "`dvc repro` runs the stages that make it"
             )
-    code = code_version(root, stage.name)
-    settings = params.model_dump(mode="json")
     hashes = {stage.inputs[name].as_posix(): tree_sha256(path) for name, path in inputs.items()}
-    context = Context(
-        stage.name, root, value_sha256([settings, code])[:16], value_sha256(sorted(hashes.items()))
-    )
+    context = make_context(stage, root, params, hashes)
     metrics = stage.run(params, inputs, outputs, context)
     missing = [str(stage.outputs[name]) for name, path in outputs.items() if not path.exists()]
     if missing:
         raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}: a fault of the stage")
     write_json(root / paths.metrics(stage.name), metrics)
     made = {stage.outputs[name].as_posix(): tree_sha256(path) for name, path in outputs.items()}
-    write_json(root / paths.provenance(stage.name), describe(stage.name, settings, code, hashes, made))
+    record = describe(stage.name, params.model_dump(mode="json"), context.code, hashes, made)
+    write_json(root / paths.provenance(stage.name), record)
     log_run(context.state, stage.name, started)
     return metrics
+
+
+def make_context(
+    stage: Stage[P], root: Path, params: P, inputs_sha256: Mapping[str, str] | None = None
+) -> Context:
+    """The context of a stage with these parameters, the code as it is, and these inputs."""
+    code = code_version(root, stage.name)
+    fingerprint = value_sha256([params.model_dump(mode="json"), code])[:16]
+    return Context(stage.name, root, code, fingerprint, value_sha256(sorted((inputs_sha256 or {}).items())))
 
 
 def _attempt(work: Callable[[T], Any], item: T) -> Entry:

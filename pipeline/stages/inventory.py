@@ -22,8 +22,8 @@ class Params(StageParams):
     sources: tuple[AnySpec, ...] = Field(min_length=1)
 
 
-def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """List every picture; hash those whose size or modification time is new."""
+def take(params: Params, ctx: Context) -> pd.DataFrame:
+    """The inventory as it is now: every picture, hashed where its size or modification time is new."""
     rows, keys = [], {}
     for item in list_items(params.sources, ctx.root):
         row = {
@@ -48,7 +48,12 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     hashes, failures = ctx.map(lambda pair: file_sha256(pair[0]), keys, "inventory: hashing")
     for key, (_, row) in keys.items():
         row["sha256"], row["problem"] = hashes.get(key), failures.get(key)
-    table = pd.DataFrame(rows)
+    return pd.DataFrame(rows)
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Write the inventory."""
+    table = take(params, ctx)
     with atomic_path(outputs["inventory"]) as temporary:
         table.to_parquet(temporary, index=False)
     return {

@@ -1,0 +1,123 @@
+"""What `pentimento check` looks at; each check is a function that returns a detail or raises."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows import stages as graph
+from pipeline import environment, paths, stages
+from pipeline.errors import PentimentoError
+from pipeline.params import load_params, read_params
+
+MIN_FREE_GB = 5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+def run_all(root: Path) -> list[Check]:
+    """All checks, in the order in which a fault would bite."""
+    checks: dict[str, Callable[[Path], str]] = {
+        "git": _git,
+        "dvc.yaml": _dag,
+        "params.yaml": _params,
+        "prefect.yaml": _prefect,
+        "environment": _environment,
+        "state folder": _state,
+        "device": _device,
+    }
+    found = []
+    for name, look in checks.items():
+        try:
+            found.append(Check(name, True, look(root)))
+        except PentimentoError as error:
+            found.append(Check(name, False, str(error)))
+    return found
+
+
+def _git(root: Path) -> str:
+    if not shutil.which("git"):
+        raise PentimentoError("git is not installed; on Debian or Ubuntu: `apt install git`")
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        raise PentimentoError(
+            "no git repository, and DVC needs one; run `git init && git add -A && git commit`"
+        )
+    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        first = answer.stderr.strip().splitlines()[0]
+        raise PentimentoError(f"git: {first}; if the folder is another user's: "
+                              f"`git config --global --add safe.directory {root}`")  # fmt: skip
+    return f"at commit {answer.stdout.strip()}"
+
+
+def _dag(root: Path) -> str:
+    names = {node.name for node in graph.plan(root)}
+    if missing := sorted(names ^ set(stages.names())):
+        raise PentimentoError(f"dvc.yaml and pipeline/stages/ differ: {', '.join(missing)}")
+    return f"{len(names)} stages"
+
+
+def _params(root: Path) -> str:
+    sections = read_params(root / paths.PARAMS)
+    problems = []
+    for name in stages.names():
+        try:
+            load_params(root / paths.PARAMS, name, stages.load(name).params)
+        except PentimentoError as error:
+            problems.append(str(error))
+    problems += [f"section '{name}' belongs to no stage" for name in sections if name not in stages.names()]
+    if problems:
+        raise PentimentoError("; ".join(problems))
+    return f"{len(sections)} sections"
+
+
+def _prefect(root: Path) -> str:
+    deployments = read_params(root / "prefect.yaml").get("deployments")
+    if not isinstance(deployments, list) or not deployments:
+        raise PentimentoError("prefect.yaml has no deployments")
+    for one in deployments:
+        file, _, function = str(one.get("entrypoint", "")).partition(":")
+        source = root / file
+        if not source.is_file() or f"def {function}(" not in source.read_text(encoding="utf-8"):
+            raise PentimentoError(
+                f"prefect.yaml: deployment '{one.get('name')}' has no such entrypoint: {file}:{function}"
+            )
+    return ", ".join(str(one["name"]) for one in deployments)
+
+
+def _environment(root: Path) -> str:
+    workers, threads = environment.workers(), environment.threads()
+    return f"Python {platform.python_version()}, {workers} workers of {threads} thread(s)"
+
+
+def _state(root: Path) -> str:
+    state = environment.state_dir(root)
+    try:
+        state.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(state).free / 1e9
+    except OSError as error:
+        raise PentimentoError(f"{state} cannot be made: {error.strerror}") from None
+    if not os.access(state, os.W_OK):
+        raise PentimentoError(f"{state} is not writable; set PENTIMENTO_STATE to a folder that is")
+    if free < MIN_FREE_GB:
+        raise PentimentoError(f"only {free:.1f} GB are free beside {state}; {MIN_FREE_GB} are needed")
+    return f"{state}, {free:.0f} GB free"
+
+
+def _device(root: Path) -> str:
+    from pipeline.training.loop import make_fabric
+
+    return str(make_fabric().device)

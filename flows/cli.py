@@ -1,0 +1,42 @@
+"""The person's door: `pentimento …`."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from flows.commands.check import check
+from flows.commands.classify import classify
+from flows.commands.demo import demo
+from flows.commands.generate import generate
+from flows.commands.nightly import nightly
+from flows.commands.plan import plan
+from flows.commands.report import report
+from flows.commands.restore import restore
+from flows.commands.retrain import retrain
+from flows.commands.sync import sync
+
+app = typer.Typer(
+    name="pentimento",
+    help="Learn from an archive of artworks, and restore it.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (demo, plan, check, sync, retrain, nightly, report):
+    app.command(rich_help_panel="The pipeline")(command)
+for command in (restore, generate, classify):
+    app.command(rich_help_panel="Pictures")(command)
+
+
+def main() -> None:
+    """Run the command line; a Pentimento error is one line and exit code 1."""
+    from pipeline.errors import PentimentoError
+
+    try:
+        app()
+    except PentimentoError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)

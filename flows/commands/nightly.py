@@ -1,0 +1,49 @@
+"""`pentimento nightly`: serve the nightly schedule from this process."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+
+def nightly(
+    cron: Annotated[str, typer.Option(help="When: minute, hour, day, month, weekday.")] = "30 3 * * *",
+    timezone: Annotated[str, typer.Option(help="The clock that the schedule goes by.")] = "UTC",
+) -> None:
+    """Retrain every night, for as long as this process runs; a run that is still going is not doubled.
+
+    Examples:
+
+    - `pentimento nightly`
+
+    - `pentimento nightly --cron "0 2 * * 1-5" --timezone Europe/Amsterdam`
+    """
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    from pipeline import paths
+    from pipeline.errors import PentimentoError
+
+    try:
+        ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise PentimentoError(f"unknown time zone '{timezone}'; give one like Europe/Amsterdam") from None
+    root = paths.project_root()
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+    from prefect.schedules import Cron
+
+    from flows.retrain import retrain
+
+    try:
+        schedule = Cron(cron, timezone=timezone)
+    except ValueError as error:
+        raise PentimentoError(f"'{cron}' is no schedule: {error}") from None
+    typer.echo(f"Serving '{cron}' ({timezone}) for {root}; Ctrl-C ends it.")
+    retrain.serve(
+        name="nightly",
+        schedule=schedule,
+        parameters={"root": str(root)},
+        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    )

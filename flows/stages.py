@@ -1,0 +1,200 @@
+"""The graph of dvc.yaml, what of it is stale, and the running of one stage."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import environment
+from pipeline.errors import PentimentoError
+
+Say = Callable[[str], None]
+
+_BUSY = re.compile(r"is busy|Unable to acquire lock", re.IGNORECASE)
+_TAIL = 30  # lines of a failed stage's log that its error repeats
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage in the graph, with the stages it needs and why it would run (None: it is up to date)."""
+
+    name: str
+    needs: tuple[str, ...]
+    reason: str | None
+
+
+class StageFailed(PentimentoError):
+    """A stage ended with an error.
+
+    `passing` is true when another try may help: it was killed, or DVC was busy; an error that the
+    stage itself explained will come again.
+    """
+
+    def __init__(self, message: str, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+def plan(root: Path) -> list[Node]:
+    """Every stage in an order in which they can run, each with the reason why it would.
+
+    Raises:
+        PentimentoError: when there is no git or DVC repository, or dvc.yaml is not valid.
+    """
+    import networkx
+
+    with open_repo(root) as repo:
+        graph = repo.index.graph
+        own = {name: _explain(changes) for name, changes in repo.status().items()}
+        ordered = networkx.lexicographical_topological_sort(graph.reverse(), key=lambda s: _rank(repo, s))
+        nodes: dict[str, Node] = {}
+        for stage in ordered:
+            needs = tuple(sorted(need.name for need in graph.successors(stage)))
+            stale = [need for need in needs if nodes[need].reason]
+            reason = own.get(stage.name) or (f"after {', '.join(stale)}" if stale else None)
+            nodes[stage.name] = Node(stage.name, needs, reason)
+    return list(nodes.values())
+
+
+@contextmanager
+def open_repo(root: Path) -> Iterator[Any]:
+    """The DVC repository at `root`; what is wrong with it is said in one line."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.scm import SCMError
+
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
+        raise PentimentoError(
+            f"{root} is no git repository (a downloaded archive?), and DVC needs one; "
+            "run `git init && git add -A && git commit -m 'Import'` in it"
+        )
+    try:
+        with Repo(str(root)) as repo:
+            yield repo
+    except SCMError as error:
+        raise PentimentoError(f"git refuses {root}: {_line(error)}{_owner_hint(root)}") from None
+    except DvcException as error:
+        raise PentimentoError(f"DVC: {_line(error)}{_owner_hint(root)}") from None
+
+
+def run(root: Path, name: str, say: Say, force: bool = False) -> float:
+    """Run one stage by `dvc repro --single-item`; the seconds it took.
+
+    Its output goes line by line to `say` and to `.state/logs/<stage>.log`. It runs in a process
+    group of its own, which is ended when this call is interrupted.
+
+    Raises:
+        StageFailed: with the end of its log.
+    """
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
+    if force:
+        command.append("--force")
+    started = time.monotonic()
+    for attempt in range(5):
+        code, lines = _stream(command, root, environment.state_dir(root) / "logs" / f"{name}.log", say)
+        if code == 0:
+            return time.monotonic() - started
+        if not any(_BUSY.search(line) for line in lines):
+            break
+        time.sleep(1 + attempt)  # another process holds DVC's lock for a moment
+    own = next((line for line in reversed(lines) if line.startswith("error: ")), None)
+    detail = own.removeprefix("error: ") if own else "\n".join(lines)
+    raise StageFailed(f"stage {name} failed (exit {code}): {detail}", passing=own is None)
+
+
+def _stream(command: list[str], root: Path, log: Path, say: Say) -> tuple[int, list[str]]:
+    tail: deque[str] = deque(maxlen=_TAIL)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # DVC runs `python -m pipeline …`: that must be this environment's Python, activated or not.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command,
+            cwd=root,
+            env={
+                **os.environ,
+                "PATH": path,
+                "PYTHONUNBUFFERED": "1",
+                "OMP_NUM_THREADS": str(environment.threads()),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        ) as process,
+    ):
+        try:
+            for line in process.stdout or ():
+                file.write(line)
+                file.flush()
+                if line.strip():
+                    tail.append(line.rstrip())
+                    say(line.rstrip())
+            return process.wait(), list(tail)
+        finally:
+            if process.poll() is None:
+                _end_group(process)
+
+
+def _end_group(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _rank(repo: Any, stage: Any) -> int:
+    """The stage's place in dvc.yaml, so that the order reads like the file."""
+    return next((n for n, other in enumerate(repo.index.stages) if other.addressing == stage.addressing), 0)
+
+
+def _explain(changes: list[Any]) -> str:
+    """DVC's status of one stage, in words."""
+    reasons = []
+    for change in changes:
+        if isinstance(change, str):
+            reasons.append(change)
+            continue
+        for kind, files in change.items():
+            if kind == "changed deps":
+                reasons += [_dependency(name, state) for name, state in files.items()]
+            else:
+                reasons += [f"{name} is {_state(state)}" for name, state in files.items()]
+    missing = [reason for reason in reasons if reason.endswith("is missing")]
+    return "; ".join((missing or reasons)[:3]) + ("; …" if len(missing or reasons) > 3 else "")
+
+
+def _dependency(name: str, state: Any) -> str:
+    if isinstance(state, dict):  # parameters: key -> state
+        return ", ".join(f"{key} {_state(value)}" for key, value in state.items())
+    return f"{name} is {_state(state)}"
+
+
+def _state(state: Any) -> str:
+    return "missing" if state == "deleted" else str(state)
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _owner_hint(root: Path) -> str:
+    owner = root.stat().st_uid
+    if hasattr(os, "getuid") and owner != os.getuid():
+        return f"; it belongs to another user: `git config --global --add safe.directory {root}`"
+    return ""
