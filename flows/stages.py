@@ -21,6 +21,8 @@ from pipeline.errors import PentimentoError
 Say = Callable[[str], None]
 
 _BUSY = re.compile(r"is busy|Unable to acquire lock", re.IGNORECASE)
+# What DVC advises after each stage: true at a prompt, noise in a log of twenty stages.
+_ADVICE = re.compile(r"^(To track the changes|To enable auto staging|Use `dvc push`|\s+git add |\s+dvc config )")
 _TAIL = 30  # lines of a failed stage's log that its error repeats
 
 
@@ -140,7 +142,7 @@ def _stream(command: list[str], root: Path, log: Path, say: Say) -> tuple[int, l
             for line in process.stdout or ():
                 file.write(line)
                 file.flush()
-                if line.strip():
+                if line.strip() and not _ADVICE.match(line):
                     tail.append(line.rstrip())
                     say(line.rstrip())
             return process.wait(), list(tail)

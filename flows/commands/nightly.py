@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -22,6 +21,7 @@ def nightly(
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+    from flows import offline
     from pipeline import paths
     from pipeline.errors import PentimentoError
 
@@ -30,7 +30,7 @@ def nightly(
     except (ZoneInfoNotFoundError, ValueError):
         raise PentimentoError(f"unknown time zone '{timezone}'; give one like Europe/Amsterdam") from None
     root = paths.project_root()
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    offline.settle()
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
 

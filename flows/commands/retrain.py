@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -45,13 +44,12 @@ def retrain(
 
 def run_flow(root: Path, sync: bool = True) -> dict[str, float]:
     """Run the flow when something is stale; the seconds of each stage that ran, none when nothing was."""
-    from flows import stages
+    from flows import offline, stages
     from flows.sync import changes
 
     if not (sync and changes(root).any) and not any(node.reason for node in stages.plan(root)):
         return {}
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "INFO")
+    offline.settle()
     from flows.retrain import retrain as flow
 
     result: dict[str, float] = flow(str(root), sync)

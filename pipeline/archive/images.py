@@ -17,10 +17,24 @@ from numpy.typing import NDArray
 from pipeline.errors import ItemError
 
 os.environ.setdefault("VIPS_CONCURRENCY", "1")  # one thread per image; images run side by side
-logging.getLogger("pyvips").setLevel(logging.WARNING)
+logging.getLogger("pyvips").setLevel(logging.ERROR)
 
 SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".tif", ".tiff", ".webp", ".jp2", ".j2k", ".gif", ".bmp", ".ppm", ".pgm")
+    (
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".png",
+        ".tif",
+        ".tiff",
+        ".webp",
+        ".jp2",
+        ".j2k",
+        ".gif",
+        ".bmp",
+        ".ppm",
+        ".pgm",
+    )
 )
 _DEPTHS = {
     "uchar": 8,
@@ -32,6 +46,7 @@ _DEPTHS = {
     "float": 32,
     "double": 64,
 }
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES = {
     "b-w": "L",
     "grey16": "L",
@@ -103,6 +118,7 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     """
     pyvips = _pyvips()
     image = _open(path)
+    require_whole_tiff(path)
     try:
         if max_side and max(image.width, image.height) > max_side:
             image = pyvips.Image.thumbnail(
@@ -120,6 +136,31 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     except pyvips.Error as error:
         raise ItemError(f"cannot be decoded: {_first_line(error)}") from None
     return np.ascontiguousarray(pixels[..., :3])
+
+
+def require_whole_tiff(path: Path) -> None:
+    """Refuse a TIFF whose strips or tiles reach beyond its end; other files pass.
+
+    libtiff mends such a file with a warning, and pixels that are not there become grey.
+
+    Raises:
+        ItemError: when bytes are missing.
+    """
+    with path.open("rb") as handle:
+        if handle.read(4) not in _TIFF_MAGIC:
+            return
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            tags = dict(getattr(image, "tag_v2", {}))
+    except (UnidentifiedImageError, OSError, SyntaxError):
+        return  # a TIFF that Pillow does not know; libvips judges it
+    for offsets, counts in ((273, 279), (324, 325)):  # strips, tiles (TIFF 6.0)
+        ends = [a + b for a, b in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)]
+        if ends and max(ends) > path.stat().st_size:
+            missing = max(ends) - path.stat().st_size
+            raise ItemError(f"cannot be decoded: the file is cut off, {missing} bytes are missing")
 
 
 def _open(path: Path) -> Any:

@@ -42,31 +42,28 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Judge every work once, by its content; then normalise and complete the labels of the good ones."""
-    catalog = pd.read_parquet(inputs["catalog"])
-    reasons = _header_reasons(catalog, params)
-    candidates = catalog[reasons.isna()]
+    catalog = pd.read_parquet(inputs["catalog"]).set_index("id", drop=False)
+    reasons = {row.id: reason for row in catalog.itertuples() if (reason := _header_fault(row, params))}
+    candidates = catalog.drop(index=list(reasons))
     files = {row.sha256: (row.location, row.path) for row in candidates.itertuples()}
 
     def work(place: tuple[str, str]) -> str:
         return perceptual_hash(read_rgb(file_of(*place, ctx.root), max_side=512))
 
     hashes, failures = ctx.map(work, files, "clean: decoding")
-    reasons = reasons.fillna(catalog["sha256"].map(failures))
-    twin = catalog[reasons.isna()].groupby("sha256")["id"].transform("first")
-    doubled = twin[twin != catalog.loc[twin.index, "id"]]
-    reasons = reasons.fillna("the same file as " + doubled.reindex(catalog.index))
+    first: dict[str, str] = {}
+    for row in candidates.itertuples():
+        if row.sha256 in failures:
+            reasons[row.id] = failures[row.sha256]
+        elif first.setdefault(row.sha256, row.id) != row.id:
+            reasons[row.id] = f"the same file as {first[row.sha256]}"
 
-    works = catalog[reasons.isna()].drop(columns=["problem"])
-    labels = normalise(works)
-    works = works.drop(columns=["artist", "tags", "period"]).join(labels)
-    works["period_written"] = catalog["period"]
-    works["phash"] = works["sha256"].map(hashes).astype("string")
-    works["group"] = near_groups(works["phash"].tolist(), params.duplicate_distance)
-    works = complete(works, params.missing.model_dump(), params.neighbours)
-    reasons = reasons.fillna(works["dropped"].reindex(catalog.index))
-    works = works[works["dropped"].isna()].drop(columns=["dropped"])
-    quarantine = catalog.assign(reason=reasons)[reasons.notna()]
-    quarantine = quarantine[["id", "source", "location", "path", "sha256", "reason"]]
+    works = _labelled(catalog.drop(index=list(reasons)), hashes, params)
+    dropped = works["dropped"].dropna()
+    reasons |= dropped.to_dict()
+    works = works.drop(index=dropped.index, columns=["dropped", "problem"])
+    quarantine = catalog.loc[catalog["id"].isin(reasons), ["id", "source", "location", "path", "sha256"]]
+    quarantine["reason"] = quarantine["id"].map(reasons).astype("string")
     _check_budget(quarantine, len(catalog), params.max_failure_ratio)
 
     for name, table in (("works", works), ("quarantine", quarantine)):
@@ -81,15 +78,26 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     }
 
 
-def _header_reasons(catalog: pd.DataFrame, params: Params) -> pd.Series[Any]:
-    reasons = catalog["problem"].copy()
-    shorter = catalog[["width", "height"]].min(axis=1)
-    megapixels = catalog["width"].astype("Float64") * catalog["height"].astype("Float64") / 1e6
-    size = catalog["width"].astype("string") + " x " + catalog["height"].astype("string") + " pixels"
-    bomb = "declares " + size + f", more than clean.max_megapixels = {params.max_megapixels:g}"
-    small = "has only " + size + f", less than clean.min_side = {params.min_side}"
-    reasons = reasons.fillna(bomb.where(megapixels > params.max_megapixels))
-    return reasons.fillna(small.where(shorter < params.min_side))
+def _header_fault(row: Any, params: Params) -> str | None:
+    """What is wrong with a work by its catalog row alone, before its pixels are touched."""
+    if pd.notna(row.problem):
+        return str(row.problem)
+    size = f"{row.width} x {row.height} pixels"
+    if row.width * row.height > params.max_megapixels * 1e6:
+        return f"declares {size}, more than clean.max_megapixels = {params.max_megapixels:g}"
+    if min(row.width, row.height) < params.min_side:
+        return f"has only {size}, less than clean.min_side = {params.min_side}"
+    return None
+
+
+def _labelled(works: pd.DataFrame, hashes: dict[str, str], params: Params) -> pd.DataFrame:
+    """The good works with normalised and completed labels, perceptual hash and near-duplicate group."""
+    labels = normalise(works)
+    labels["period_written"] = works["period"]
+    labels["phash"] = works["sha256"].map(hashes).astype("string")
+    labels["group"] = near_groups(labels["phash"].tolist(), params.duplicate_distance)
+    works = works.drop(columns=["artist", "tags", "period"]).join(labels)
+    return complete(works, params.missing.model_dump(), params.neighbours)
 
 
 def _check_budget(quarantine: pd.DataFrame, total: int, ratio: float) -> None:

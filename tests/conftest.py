@@ -1,0 +1,61 @@
+"""What all tests share: small pictures, and a small project of its own to run stages in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+# Before anything imports torch, OpenBLAS or Prefect: one thread per process, no network.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.pop("PENTIMENTO_STATE", None)
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def painting(seed: int, height: int = 96, width: int = 128) -> NDArray[np.uint8]:
+    """A picture with large shapes, edges and a canvas grain, 8-bit RGB of shape (height, width, 3)."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width].astype(float)
+    picture = np.ones((height, width, 3)) * rng.uniform(60, 180, 3)
+    for _ in range(6):
+        cy, cx, r = rng.uniform(0, height), rng.uniform(0, width), rng.uniform(4, max(5, height / 2))
+        inside = (y - cy) ** 2 + (x - cx) ** 2 < r**2
+        picture[inside] = rng.uniform(20, 235, 3) * 0.7 + picture[inside] * 0.3
+    picture += np.sin(x * rng.uniform(0.2, 0.5))[..., None] * 6 + rng.normal(0, 3, picture.shape)
+    return picture.clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def make_archive(tmp_path: Path) -> Callable[..., Path]:
+    """Make a folder of paintings in sub-folders that name schools: make_archive(count, schools)."""
+
+    def make(count: int, schools: tuple[str, ...] = ("Dutch", "French"), name: str = "archive") -> Path:
+        folder = tmp_path / name
+        for n in range(count):
+            file = folder / schools[n % len(schools)] / f"work{n:04d}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(painting(n)).save(file)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder of its own (dvc.yaml, params.yaml, no git), as working directory."""
+    root = tmp_path / "project"
+    (root / ".dvc").mkdir(parents=True)
+    for name in ("dvc.yaml", "params.yaml"):
+        shutil.copy(ROOT / name, root / name)
+    monkeypatch.chdir(root)
+    return root

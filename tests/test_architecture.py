@@ -1,0 +1,174 @@
+"""The structure that the design promises, proved from the files themselves."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+from typer.main import get_command
+
+from pipeline import paths, stages
+from pipeline.params import known_keys, read_params
+from pipeline.reference import key_comments, params_page
+
+ROOT = Path(__file__).resolve().parents[1]
+GROUPS = {"catalog", "training", "evaluation", "restoration", "generation"}
+FREE = {"errors", "environment", "paths", "params", "progress"}  # change no result: no stage depends on them
+MAY_IMPORT = {
+    "archive": {"archive"},
+    "models": {"models", "archive"},
+    **{group: {group, "models", "archive"} for group in GROUPS},
+    "stages": GROUPS | {"models", "archive", "stage", "stages"},
+    "stage": {"archive"},
+    "reference": {"stages"},
+    "__main__": {"stages", "stage", "reference"},
+}
+DAG = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@cache
+def imports(file: Path) -> frozenset[str]:
+    """Dotted names of all imports of a file, inside functions too."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def file_of(dotted: str) -> Path | None:
+    """The project file that an imported name comes from; a package that defines it counts as its file."""
+    parts = dotted.split(".")
+    while parts:
+        base = ROOT.joinpath(*parts)
+        if base.with_suffix(".py").is_file():
+            return base.with_suffix(".py")
+        if (base / "__init__.py").is_file():
+            return base / "__init__.py"
+        parts.pop()
+    return None
+
+
+def part(file: Path) -> str:
+    return file.relative_to(ROOT / "pipeline").parts[0].removesuffix(".py")
+
+
+def test_pipeline_knows_neither_prefect_nor_dvc_nor_flows() -> None:
+    for file in modules("pipeline"):
+        wrong = [name for name in imports(file) if re.match(r"(prefect|dvc|flows)(\.|$)", name)]
+        assert not wrong, f"{file} imports {wrong}"
+
+
+@pytest.mark.parametrize("file", modules("pipeline"), ids=lambda f: str(f.relative_to(ROOT)))
+def test_imports_point_inwards_only(file: Path) -> None:
+    mine = part(file)
+    if mine in FREE | {"__init__"}:
+        allowed: set[str] = FREE
+    else:
+        allowed = MAY_IMPORT[mine] | FREE
+    for name in imports(file):
+        if name.startswith("pipeline."):
+            target = file_of(name)
+            assert target is not None, f"{file}: no such module: {name}"
+            where = part(target)
+            assert where in allowed | {mine, "__init__"}, f"{file} imports {name}"
+
+
+def needed(file: Path, seen: set[Path]) -> set[Path]:
+    for name in imports(file):
+        target = file_of(name) if name.startswith("pipeline") else None
+        if target and target not in seen and part(target) not in FREE | {"__init__"}:
+            seen.add(target)
+            needed(target, seen)
+    return seen
+
+
+@pytest.mark.parametrize("name", stages.names())
+def test_deps_cover_the_code_that_a_stage_imports(name: str) -> None:
+    deps = [ROOT / dep for dep in DAG[name]["deps"]]
+    own = ROOT / "pipeline" / "stages" / f"{name}.py"
+    for file in needed(own, {own}):
+        if file.name == "__init__.py" and len(file.read_text().splitlines()) < 5:
+            continue  # a package's docstring
+        covered = any(file == dep or dep in file.parents for dep in deps)
+        assert covered, f"dvc.yaml: stage {name} imports {file.relative_to(ROOT)}, its deps do not list it"
+
+
+@pytest.mark.parametrize("name", stages.names())
+def test_dvc_yaml_and_the_stage_name_the_same_files(name: str) -> None:
+    stage, entry = stages.load(name), DAG[name]
+    assert entry["cmd"] == f"python -m pipeline {name}"
+    assert entry["params"] == [name]
+    data_deps = {dep for dep in entry["deps"] if not dep.startswith("pipeline/")}
+    assert data_deps == {path.as_posix() for path in stage.inputs.values()}
+    outs = {_path(out) for kind in ("outs", "plots") for out in entry.get(kind, [])}
+    inner = {out for out in outs if any(out != o and out.startswith(o + "/") for o in outs)}
+    expected = {path.as_posix() for path in stage.outputs.values()} | {paths.provenance(name).as_posix()}
+    assert outs - inner == expected
+    assert [_path(metric) for metric in entry["metrics"]] == [paths.metrics(name).as_posix()]
+
+
+def _path(entry: str | dict[str, object]) -> str:
+    return entry if isinstance(entry, str) else next(iter(entry))
+
+
+def test_stages_are_the_same_set_in_code_and_dvc_yaml() -> None:
+    assert set(stages.names()) == set(DAG)
+
+
+def test_params_yaml_and_the_typed_fields_are_the_same_set() -> None:
+    values = read_params(ROOT / "params.yaml")
+    assert list(values) == list(DAG), "sections stand in the order of dvc.yaml"
+    for name, section in values.items():
+        model = stages.load(name).params
+        assert set(_keys(section, model)) == set(known_keys(model)), name
+
+
+def _keys(section: dict[str, object], model: type, prefix: str = "") -> list[str]:
+    known = known_keys(model)  # type: ignore[arg-type]
+    keys = []
+    for key, value in section.items():
+        dotted = prefix + key
+        if isinstance(value, dict) and dotted not in known:
+            keys += _keys(value, model, dotted + ".")
+        else:
+            keys.append(dotted)
+    return keys
+
+
+def test_every_param_carries_a_comment() -> None:
+    comments = key_comments(ROOT / "params.yaml")
+    for name in stages.names():
+        for key in known_keys(stages.load(name).params):
+            assert comments.get(f"{name}.{key}"), f"params.yaml: {name}.{key} has no comment behind it"
+
+
+def test_the_reference_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "params.md").read_text() == params_page(ROOT), "run `make docs`"
+
+
+def test_every_command_is_documented() -> None:
+    from flows.cli import app
+
+    pages = "\n".join(file.read_text() for file in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    assert len(commands) >= 10
+    for name, command in commands.items():
+        assert f"pentimento {name}" in pages, f"no page mentions `pentimento {name}`"
+        assert "Examples:" in (command.help or ""), f"`pentimento {name} --help` shows no example"
+
+
+def test_every_page_is_linked_from_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.name}" in readme, f"README.md does not link docs/{page.name}"

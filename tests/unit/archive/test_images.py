@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.archive.images import probe, read_rgb
+from pipeline.errors import ItemError
+from tests.conftest import painting
+
+PICTURE = Image.fromarray(painting(1))
+
+
+def save(path: Path, picture: Image.Image, **options: object) -> Path:
+    picture.save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "picture", "expected"),
+    [
+        ("a.png", PICTURE, ("png", "RGB", 8)),
+        ("a.jpg", PICTURE, ("jpeg", "RGB", 8)),
+        ("a.webp", PICTURE, ("webp", "RGB", 8)),
+        ("grey.png", PICTURE.convert("L"), ("png", "L", 8)),
+        ("alpha.png", PICTURE.convert("RGBA"), ("png", "RGBA", 8)),
+        ("palette.png", PICTURE.convert("P"), ("png", "RGB", 8)),
+        ("cmyk.jpg", PICTURE.convert("CMYK"), ("jpeg", "CMYK", 8)),
+        ("cmyk.tif", PICTURE.convert("CMYK"), ("tiff", "CMYK", 8)),
+        ("deep.tif", Image.fromarray(np.arange(600, dtype=np.uint16).reshape(20, 30)), ("tiff", "L", 16)),
+    ],
+)
+def test_every_kind_is_probed_by_content_and_read_as_rgb(
+    tmp_path: Path, name: str, picture: Image.Image, expected: tuple[str, str, int]
+) -> None:
+    file = save(tmp_path / name, picture)
+    info = probe(file)
+    assert (info.format, info.mode, info.bit_depth) == expected
+    assert (info.width, info.height) == picture.size
+    pixels = read_rgb(file)
+    assert pixels.shape == (picture.height, picture.width, 3)
+    assert pixels.dtype == np.uint8
+
+
+def test_lossless_pixels_are_exact(tmp_path: Path) -> None:
+    assert np.array_equal(read_rgb(save(tmp_path / "a.png", PICTURE)), np.asarray(PICTURE))
+
+
+def test_a_dark_16_bit_scan_stays_dark(tmp_path: Path) -> None:
+    dark = np.full((20, 30), 200, np.uint16)  # 200 of 65535 is nearly black, whatever its largest value
+    file = save(tmp_path / "dark.tif", Image.fromarray(dark))
+    assert probe(file).bit_depth == 16
+    assert read_rgb(file).max() <= 20
+
+
+def test_the_extension_does_not_decide(tmp_path: Path) -> None:
+    file = tmp_path / "really-a-png.jpg"
+    PICTURE.save(file, format="PNG")
+    assert probe(file).format == "png"
+    assert np.array_equal(read_rgb(file), np.asarray(PICTURE))
+
+
+def test_orientation_is_applied_when_read(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotated by a quarter
+    file = save(tmp_path / "turned.jpg", PICTURE, exif=exif)
+    assert probe(file).orientation == 6
+    assert read_rgb(file).shape == (PICTURE.width, PICTURE.height, 3)
+    assert max(read_rgb(file, max_side=32).shape) == 32
+
+
+def test_names_that_libvips_would_misread(tmp_path: Path) -> None:
+    file = save(tmp_path / "odd [n=2] ünï.png", PICTURE)
+    assert np.array_equal(read_rgb(file), np.asarray(PICTURE))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 40, 0.5, 0.95])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+def test_a_broken_file_is_an_item_error(tmp_path: Path, suffix: str, cut: float) -> None:
+    whole = save(tmp_path / f"whole{suffix}", PICTURE).read_bytes()
+    file = tmp_path / f"broken{suffix}"
+    file.write_bytes(whole[: int(cut if cut >= 1 else cut * len(whole))])
+    with pytest.raises(ItemError):
+        probe(file)
+        read_rgb(file)
+
+
+def test_text_is_no_image(tmp_path: Path) -> None:
+    file = tmp_path / "notes.png"
+    file.write_text("not a picture")
+    with pytest.raises(ItemError, match="not a readable image"):
+        probe(file)
