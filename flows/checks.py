@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,19 +47,7 @@ def run_all(root: Path) -> list[Check]:
 
 
 def _git(root: Path) -> str:
-    if not shutil.which("git"):
-        raise PentimentoError("git is not installed; on Debian or Ubuntu: `apt install git`")
-    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
-        raise PentimentoError(
-            "no git repository, and DVC needs one; run `git init && git add -A && git commit`"
-        )
-    command = ["git", "-C", str(root), "rev-parse", "--short", "HEAD"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        first = answer.stderr.strip().splitlines()[0]
-        raise PentimentoError(f"git: {first}; if the folder is another user's: "
-                              f"`git config --global --add safe.directory {root}`")  # fmt: skip
-    return f"at commit {answer.stdout.strip()}"
+    return f"at commit {graph.require_git(root)}"
 
 
 def _dag(root: Path) -> str:

@@ -17,11 +17,13 @@ BATCH = 16  # groups of pictures per task
 
 @task(retries=2, retry_delay_seconds=5, persist_result=False)
 def generate_groups(
-    model: Path, out: Path, groups: list[int], count: int, seed: int, truncation: float
+    model: Path, out: Path, groups: list[int], *, count: int, seed: int, truncation: float
 ) -> int:
     """Make the missing pictures of some groups; how many there were."""
     generator = load_generator(model)
-    return sum(batch.write_group(generator, out, seed, g, count, truncation) for g in groups)
+    return sum(
+        batch.write_group(generator, out, g, count=count, seed=seed, truncation=truncation) for g in groups
+    )
 
 
 @flow(
@@ -52,7 +54,9 @@ def generate_flow(
     batch.begin(target, batch.request(source, seed, truncation))
     todo = batch.missing_groups(target, n)
     futures = [
-        generate_groups.submit(source, target, todo[start : start + BATCH], n, seed, truncation)
+        generate_groups.submit(
+            source, target, todo[start : start + BATCH], count=n, seed=seed, truncation=truncation
+        )
         for start in range(0, len(todo), BATCH)
     ]
     wait(futures)

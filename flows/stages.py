@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,7 +23,9 @@ Say = Callable[[str], None]
 
 _BUSY = re.compile(r"is busy|Unable to acquire lock", re.IGNORECASE)
 # What DVC advises after each stage: true at a prompt, noise in a log of twenty stages.
-_ADVICE = re.compile(r"^(To track the changes|To enable auto staging|Use `dvc push`|\s+git add |\s+dvc config )")
+_ADVICE = re.compile(
+    r"^(To track the changes|To enable auto staging|Use `dvc push`|\s+git add |\s+dvc config )"
+)
 _TAIL = 30  # lines of a failed stage's log that its error repeats
 
 
@@ -75,18 +78,35 @@ def open_repo(root: Path) -> Iterator[Any]:
     from dvc.repo import Repo
     from dvc.scm import SCMError
 
+    require_git(root)
+    try:
+        with Repo(str(root)) as repo:
+            yield repo
+    except (SCMError, DvcException) as error:
+        raise PentimentoError(f"DVC: {' '.join(str(error).split())}") from None
+
+
+def require_git(root: Path) -> str:
+    """The commit that `root` is at, abbreviated; '(no commit yet)' before the first one.
+
+    Raises:
+        PentimentoError: when git is not installed, there is no repository, or it is another user's.
+    """
+    if not shutil.which("git"):
+        raise PentimentoError("git is not installed; on Debian or Ubuntu: `apt install git`")
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         raise PentimentoError(
             f"{root} is no git repository (a downloaded archive?), and DVC needs one; "
             "run `git init && git add -A && git commit -m 'Import'` in it"
         )
-    try:
-        with Repo(str(root)) as repo:
-            yield repo
-    except SCMError as error:
-        raise PentimentoError(f"git refuses {root}: {_line(error)}{_owner_hint(root)}") from None
-    except DvcException as error:
-        raise PentimentoError(f"DVC: {_line(error)}{_owner_hint(root)}") from None
+    command = ["git", "-C", str(root), "rev-parse", "--short", "--verify", "-q", "HEAD"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "dubious ownership" in answer.stderr:
+        raise PentimentoError(
+            f"git refuses {root}, which belongs to another user; if you trust it: "
+            f"`git config --global --add safe.directory {root}`"
+        )
+    return answer.stdout.strip() or "(no commit yet)"
 
 
 def run(root: Path, name: str, say: Say, force: bool = False) -> float:
@@ -189,14 +209,3 @@ def _dependency(name: str, state: Any) -> str:
 
 def _state(state: Any) -> str:
     return "missing" if state == "deleted" else str(state)
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
-
-
-def _owner_hint(root: Path) -> str:
-    owner = root.stat().st_uid
-    if hasattr(os, "getuid") and owner != os.getuid():
-        return f"; it belongs to another user: `git config --global --add safe.directory {root}`"
-    return ""

@@ -14,18 +14,15 @@ def demo() -> None:
 
     - `pentimento demo`
     """
+    from flows.commands.restore import restore
     from flows.commands.retrain import run_flow, show
-    from flows.restore import RestoreOptions, restore_archive
     from pipeline import paths
 
     started = time.monotonic()
     root = paths.project_root()
     show(run_flow(root))
-    damaged = root / paths.DAMAGED
-    summary = restore_archive(
-        damaged / "works", root / "restored-archive", RestoreOptions(masks=damaged / "masks"), prefect=False
-    )
-    typer.echo(summary.sentence())
-    typer.echo(f"{time.monotonic() - started:.0f} s")
-    typer.echo(f"restored works: {root / 'restored-archive' / 'data' / 'works'}")
+    damaged, out = root / paths.DAMAGED, root / "restored-archive"
+    restore(damaged / "works", out, masks=damaged / "masks", prefect=False)
+    typer.echo(f"restored works: {out / 'data' / 'works'}")
     typer.echo(f"report:         {root / paths.REPORT}")
+    typer.echo(f"({time.monotonic() - started:.0f} s)")

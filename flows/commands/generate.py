@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-def generate(
+def generate(  # noqa: PLR0917 - typer makes options of them
     out: Annotated[
         Path, typer.Argument(help="Folder of the pictures: a new or empty one, or one to go on in.")
     ],
@@ -51,7 +51,7 @@ def generate(
         raise PentimentoError(problem)
     missing = batch.missing(out, n)
     if not dry_run:
-        batch.generate(source, out, n, seed, truncation)
+        batch.generate(source, out, count=n, seed=seed, truncation=truncation)
     made = 0 if dry_run else missing
     if as_json:
         answer = {"out": str(out), "count": n, "seed": seed, "missing": missing, "made": made}

@@ -19,6 +19,10 @@ from torch.nn import functional
 FEATURES = 1280
 SIDE = 224  # pixels the network was trained on
 
+# The last blocks at strides 8, 16 and 32: their statistics tell how a picture is painted.
+_STYLE_BLOCKS = {4: 40, 10: 112, 14: 192}  # block -> channels
+DESCRIPTION = FEATURES + 2 * sum(_STYLE_BLOCKS.values())
+
 
 class Lite0(nn.Module):
     """The pretrained trunk: pictures to pooled features."""
@@ -39,9 +43,30 @@ class Lite0(nn.Module):
         maps: Tensor = self.trunk.extract_features((pictures * 255 - 127) / 128)
         return maps.mean(dim=(2, 3))
 
+    def describe(self, pictures: Tensor) -> Tensor:
+        """Pictures (N, 3, H, W), sRGB in [0, 1], to descriptions (N, 1968): what is shown, and how.
+
+        The pooled features (1280), and the means and standard deviations of three inner blocks'
+        maps, which carry an image's style (Huang & Belongie 2017).
+        """
+        trunk = self.trunk
+        maps = trunk._swish(trunk._bn0(trunk._conv_stem((pictures * 255 - 127) / 128)))
+        rate = trunk._global_params.drop_connect_rate or 0.0
+        parts = []
+        for number, block in enumerate(trunk._blocks):
+            maps = block(maps, drop_connect_rate=rate * number / len(trunk._blocks))
+            if number in _STYLE_BLOCKS:
+                variance, mean = torch.var_mean(maps, dim=(2, 3), correction=0)
+                parts += [mean, (variance + 1e-6).sqrt()]
+        maps = trunk._swish(trunk._bn1(trunk._conv_head(maps)))
+        return torch.cat([maps.mean(dim=(2, 3)), *parts], dim=1)
+
 
 class LinearHead(nn.Module):
     """Features (N, inputs) to logits (N, outputs), after standardising them."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -52,6 +77,34 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Logits (N, outputs)."""
         logits: Tensor = self.linear((features - self.mean) / self.scale)
+        return logits
+
+
+class Lite0Classifier(nn.Module):
+    """Pictures to logits: the pretrained trunk's description, then a linear head.
+
+    A frozen trunk has no gradients and is never stored (see models/classifier.py). A trunk that is
+    fine-tuned keeps ImageNet's BatchNorm statistics: those of a few pictures would be worse.
+    """
+
+    def __init__(self, outputs: int, frozen: bool = False) -> None:
+        super().__init__()
+        self.backbone = Lite0().requires_grad_(not frozen)
+        self.head = LinearHead(DESCRIPTION, outputs)
+        self.frozen = frozen
+
+    def train(self, mode: bool = True) -> Lite0Classifier:
+        """Training mode for all but BatchNorm, and for the head only when the trunk is frozen."""
+        super().train(mode)
+        self.backbone.train(mode and not self.frozen)
+        for module in self.backbone.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """Logits (N, outputs) of pictures (N, 3, H, W), sRGB in [0, 1]."""
+        logits: Tensor = self.head(self.backbone.describe(pictures))
         return logits
 
 
@@ -85,6 +138,7 @@ def embed(pictures: Iterable[NDArray[np.uint8]], batch: int = 16) -> NDArray[np.
 
 def to_input(picture: NDArray[np.uint8], side: int = SIDE) -> Tensor:
     """A picture (H, W, 3), 8 bit, as the network's input (3, side, side) in [0, 1], antialiased."""
-    tensor = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1).float()[None] / 255
+    floats = picture.astype(np.float32, order="C")  # a copy: packed pictures are read-only
+    tensor = torch.from_numpy(floats).permute(2, 0, 1)[None] / 255
     resized = functional.interpolate(tensor, (side, side), mode="bilinear", antialias=True)
     return resized[0].clamp(0, 1)

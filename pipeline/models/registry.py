@@ -26,6 +26,7 @@ ARCHITECTURES = {
     "linear_head": ("pipeline.models.lite0", "LinearHead"),
     "residual_unet": ("pipeline.models.unet", "ResidualUNet"),
     "gan_generator": ("pipeline.models.gan", "Generator"),
+    "gan_discriminator": ("pipeline.models.gan", "Discriminator"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Restoring: damage made to order, filling, engine."""

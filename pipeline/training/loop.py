@@ -38,6 +38,7 @@ class Schedule(StageParams):
     epochs: int
     batch_size: int
     learning_rate: float
+    cosine: bool
     ema_decay: float
     clip_norm: float
     patience: int
@@ -97,25 +98,25 @@ class Trainer:
         self.networks: dict[str, Any] = {}
         self.optimizers: dict[str, Any] = {}
         for name, network in task.networks.items():
-            network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             if name in optimizers:
                 self.networks[name], self.optimizers[name] = fabric.setup(network, optimizers[name])
             else:
                 self.networks[name] = fabric.to_device(network)
         self.average = AveragedModel(
             task.networks[task.averaged],
-            multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay),
+            multi_avg_fn=get_ema_multi_avg_fn(schedule.ema_decay),  # type: ignore[no-untyped-call]
             use_buffers=False,
         )
-        self.best = {"epoch": -1, "weights": _weights(self.average)}
+        self.best: dict[str, Any] = {"epoch": -1, "weights": _weights(self.average)}
 
     def fit(self, label: str) -> nn.Module:
         """Train to the end, from the last checkpoint if there is one; the best averaged network."""
         self._resume()
         epochs = range(self.epoch, self.schedule.epochs)
-        for epoch in track(epochs, label):
+        for epoch in track(epochs, label) if self.fabric.is_global_zero else epochs:
             if self._exhausted():
-                say(f"{label}: no better for {self.schedule.patience} epochs, stopping at {epoch}")
+                self._say(f"{label}: no better for {self.schedule.patience} epochs, stopping at {epoch}")
                 break
             row = self._epoch(epoch)
             self._judge(epoch, row)
@@ -123,7 +124,7 @@ class Trainer:
             self.epoch = epoch + 1
             self._save()
             figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
-            say(f"{label}: epoch {epoch + 1}/{self.schedule.epochs}  {figures}")
+            self._say(f"{label}: epoch {epoch + 1}/{self.schedule.epochs}  {figures}")
         network = self.average.module
         network.load_state_dict(self.best["weights"])
         return network.eval()
@@ -132,24 +133,51 @@ class Trainer:
         torch.manual_seed(_mix(self.schedule.seed, epoch, self.fabric.global_rank))
         for network in self.networks.values():
             network.train()
+        self._set_learning_rates(epoch)
         sums: Row = {}
         count = 0
         batches = self.task.batches(epoch, self.fabric.global_rank, self.fabric.world_size)
-        for step, batch in enumerate(batches):
-            batch = self.fabric.to_device(batch)
+        for step, batch in enumerate(map(self.fabric.to_device, batches)):
             for phase, network, _ in self.task.phases:
                 for name, value in self._update(phase, network, batch).items():
-                    if not math.isfinite(value):
+                    # Of several processes none may leave alone: they meet at the epoch's end.
+                    if not math.isfinite(value) and self.fabric.world_size == 1:
                         self._diverged(epoch, step, name)
                     sums[name] = sums.get(name, 0.0) + value
             self.average.update_parameters(self.task.networks[self.task.averaged])
             count += 1
         if count == 0:
             raise PentimentoError("training has no batch: there is no picture in its split")
-        row = {name: total / count for name, total in sums.items()}
-        with torch.no_grad():
-            row |= self.task.validate(self.average.module.eval(), epoch)
-        return row
+        row = self._shared({name: total / count for name, total in sums.items()})
+        for name, value in row.items():
+            if not math.isfinite(value):
+                self._diverged(epoch, count - 1, name)
+        # One process judges for all, so that none stops early or keeps another epoch's weights.
+        if self.fabric.is_global_zero:
+            with torch.no_grad():
+                row |= self.task.validate(self.average.module.eval(), epoch)
+        self.average.module.eval()
+        shared: Row = self.fabric.broadcast(row)
+        return shared
+
+    def _shared(self, row: Row) -> Row:
+        """The mean over all processes of their figures."""
+        if self.fabric.world_size == 1:
+            return row
+        means = self.fabric.all_reduce({k: torch.tensor(v, dtype=torch.float64) for k, v in row.items()})
+        return {name: float(value) for name, value in means.items()}  # type: ignore[union-attr]
+
+    def _say(self, text: str) -> None:
+        if self.fabric.is_global_zero:
+            say(text)
+
+    def _set_learning_rates(self, epoch: int) -> None:
+        if self.schedule.cosine:
+            factor = 0.5 * (1 + math.cos(math.pi * epoch / self.schedule.epochs))
+            for optimizer in self.optimizers.values():
+                for group in optimizer.param_groups:
+                    group.setdefault("initial_lr", group["lr"])
+                    group["lr"] = group["initial_lr"] * factor
 
     def _update(self, phase: str, network: str, batch: Batch) -> Row:
         size = len(next(iter(batch.values())))
@@ -157,11 +185,12 @@ class Trainer:
             try:
                 return self._attempt(phase, network, batch, size)
             except torch.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                self._parts *= 2
-                if self._parts > size:
+                if self._parts >= size:
                     raise
-                say(f"out of memory: going on with {self._parts} micro-batches per update")
+            # Out of the handler: the error's traceback no longer holds the failed attempt's tensors.
+            torch.cuda.empty_cache()
+            self._parts = min(2 * self._parts, size)
+            say(f"out of memory: going on with {self._parts} micro-batches per update")
 
     def _attempt(self, phase: str, network: str, batch: Batch, size: int) -> Row:
         optimizer = self.optimizers[network]
@@ -171,8 +200,10 @@ class Trainer:
         for start in range(0, size, chunk):
             part = {name: tensor[start : start + chunk] for name, tensor in batch.items()}
             share = min(chunk, size - start) / size
-            loss, row = self.task.loss(phase, part, self.networks)
-            self.fabric.backward(loss * share)
+            last = start + chunk >= size  # processes exchange gradients once per update, not per part
+            with self.fabric.no_backward_sync(self.networks[network], enabled=not last):
+                loss, row = self.task.loss(phase, part, self.networks)
+                self.fabric.backward(loss * share)
             for name, value in row.items():
                 sums[name] = sums.get(name, 0.0) + value * share
         if self.schedule.clip_norm > 0:
@@ -193,7 +224,7 @@ class Trainer:
             self.best = {"epoch": epoch, "weights": _weights(self.average)}
 
     def _exhausted(self) -> bool:
-        waited = self.epoch - 1 - int(self.best["epoch"])  # type: ignore[call-overload]
+        waited = self.epoch - 1 - int(self.best["epoch"])
         return 0 < self.schedule.patience <= waited
 
     def _diverged(self, epoch: int, step: int, name: str) -> None:
@@ -229,7 +260,7 @@ class Trainer:
             self.optimizers[name].load_state_dict(values)
         self.average.load_state_dict(state["average"])
         self.best, self.history, self.epoch = state["best"], state["history"], state["epoch"]
-        say(f"going on after epoch {self.epoch} ({path})")
+        self._say(f"going on after epoch {self.epoch} ({path})")
 
 
 def _weights(average: AveragedModel) -> dict[str, Tensor]:

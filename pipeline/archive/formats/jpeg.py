@@ -3,7 +3,8 @@
 A plain decode to RGB and re-encode loses most in two steps: the colour conversion, and chroma that is
 interpolated on the way out and averaged on the way in. Both are avoided here: the picture is worked
 on as the YCbCr planes that the file holds, and a quarter-size chroma plane is decoded as it is stored.
-What remains is the rounding of samples to 8 bits, which the same quantisation mostly undoes.
+What remains is the rounding of samples to 8 bits, which the same quantisation mostly undoes, and the
+blocks at the right and lower side of a picture that is no whole number of blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _SOI, _EOI, _SOS, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xEE, 0xFE
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 _FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
-_HALVED = {((2, 2), (1, 1), (1, 1)): 2, ((2, 1), (1, 1), (1, 1)): 1}
+_HALVED: dict[tuple[tuple[int, int], ...], int] = {((2, 2), (1, 1), (1, 1)): 2, ((2, 1), (1, 1), (1, 1)): 1}
 _LARGEST = 65533  # bytes of one segment's data
 
 Segment = tuple[int, bytes]  # marker, data
@@ -96,7 +97,10 @@ def encode(content: bytes, colour: NDArray[np.uint8], mask: NDArray[np.bool_]) -
 
     nature = header(content)
     source = _open(content)
-    tables = [list(source.quantization[number]) for number in nature.tables]
+    numbers = list(nature.tables)
+    while len(numbers) > 1 and numbers[-1] == numbers[-2]:
+        numbers.pop()  # the last table given serves the components that are left
+    tables = [list(source.quantization[number]) for number in numbers]
     options: dict[str, Any] = {"qtables": tables, "optimize": True, "progressive": nature.progressive}
     if nature.components == 3 and _is_ycbcr(content):
         planes = _planes(content, nature)

@@ -1,0 +1,141 @@
+"""`pentimento restore`: an archive and its digital reconstruction."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.restoration.archive_run import Request
+
+
+class Detect(StrEnum):
+    """How damage is found when no mask says where it is."""
+
+    none = "none"
+    classical = "classical"
+
+
+class JpegOutput(StrEnum):
+    """What a damaged JPEG becomes."""
+
+    jpeg = "jpeg"
+    tiff = "tiff"
+
+
+class Runner(StrEnum):
+    """What runs the workers."""
+
+    local = "local"
+    dask = "dask"
+
+
+def restore(
+    src: Annotated[Path, typer.Argument(help="Folder of the archive; it is only ever read.")],
+    out: Annotated[Path, typer.Argument(help="Folder of the results; not inside the archive.")],
+    masks: Annotated[
+        Path | None,
+        typer.Option(help="Folder of masks: MASKS/a/b.jpg.png for SRC/a/b.jpg; white = damage."),
+    ] = None,
+    detect: Annotated[
+        Detect | None,
+        typer.Option(help="Look for damage; default: none with --masks, classical without."),
+    ] = None,
+    jpeg_output: Annotated[
+        JpegOutput | None,
+        typer.Option(help="A damaged JPEG becomes a JPEG, or a lossless a.jpg.tif."),
+    ] = None,
+    methods: Annotated[
+        Path | None,
+        typer.Option(help="Which method fills which shape; default: as measured by the pipeline."),
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only paths that match, e.g. '*.tif'; repeatable.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="No paths that match, e.g. 'drafts/*'; repeatable.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N works by path.")] = None,
+    runner: Annotated[Runner, typer.Option(help="Processes of this machine, or Dask.")] = Runner.local,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Works side by side; default: PENTIMENTO_WORKERS.")
+    ] = None,
+    prefect: Annotated[
+        bool | None,
+        typer.Option(help="Run as a Prefect flow; default: where PREFECT_API_URL names a server."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say how much there is to do; write nothing.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Restore the works below SRC: OUT/data/works holds the same tree, OUT/data/proof what was changed.
+
+    Only damaged pixels are changed, and every changed work is marked as a digital reconstruction; a
+    work that needs nothing is a byte copy. What is done is not done again: a run that was stopped, by
+    whatever, goes on when the same command is given. Works that cannot be restored are listed in
+    OUT/.pentimento/quarantine.csv. Exit code 0: nothing failed.
+
+    Examples:
+
+    - `pentimento restore scans restored --masks masks`
+
+    - `pentimento restore scans restored --include '*.tif' --limit 20 --dry-run`
+
+    - `pentimento restore scans restored --jpeg-output tiff --workers 8 --json`
+    """
+    from flows.archive import preview
+    from flows.requests import build_request
+    from pipeline import environment
+
+    options: dict[str, Any] = {
+        "masks": masks,
+        "detect": detect.value if detect else None,
+        "jpeg_output": jpeg_output.value if jpeg_output else None,
+        "include": include or [],
+        "exclude": exclude or [],
+        "limit": limit,
+        "methods": methods,
+    }
+    request = build_request(src, out, **options)
+    crew = workers or environment.workers()
+    if dry_run:
+        _show(preview(request, crew), f"{src}: what would be done", as_json)
+        return
+    wanted = prefect if prefect is not None else bool(os.environ.get("PREFECT_API_URL"))
+    summary = _run(request, runner.value, crew, wanted)
+    _show(summary, f"{src} restored to {out}", as_json)
+    if summary["failed"] or summary["left"]:
+        typer.echo(f"{summary['failed']} failed: see {out / '.pentimento/quarantine.csv'}", err=True)
+        raise typer.Exit(1)
+
+
+def _run(request: Request, runner: str, workers: int, prefect: bool) -> dict[str, Any]:
+    if prefect:
+        from flows import offline
+
+        offline.settle()
+        from flows.restore import run_request
+
+        return run_request(request, runner, workers)
+    from flows.archive import restore_archive
+
+    return restore_archive(request, runner, workers).as_dict()
+
+
+def _show(values: dict[str, Any], title: str, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(values, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, show_header=False)
+    for name, value in values.items():
+        table.add_row(name.replace("_", " "), f"{value:,}")
+    Console().print(table)

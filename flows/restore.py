@@ -1,0 +1,88 @@
+"""Restoring an archive as a Prefect flow: one task per shard, never one per image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from prefect import flow, get_run_logger, task
+from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.archive import Workers, restore_archive
+from flows.requests import build_request
+from pipeline import environment
+from pipeline.errors import PentimentoError
+from pipeline.restoration.archive_run import Request
+from pipeline.restoration.output import quarantine
+from pipeline.restoration.shard import Shard
+
+
+@task(name="restore-shard", task_run_name="shard-{shard.number}", persist_result=False)
+def restore_shard(shard: Shard, crew: Workers) -> int:
+    """Restore one shard in a worker process; how many works it has."""
+    crew.run(shard)
+    return len(shard.works)
+
+
+# The threads only wait: each task's work is done in a process, one thread each.
+@flow(
+    name="restore",
+    task_runner=ThreadPoolTaskRunner(max_workers=environment.workers()),  # type: ignore[arg-type]
+    validate_parameters=False,
+)
+def restore(
+    src: str,
+    out: str,
+    masks: str | None = None,
+    detect: str | None = None,
+    jpeg_output: str | None = None,
+    include: list[str] | None = None,
+    exclude: list[str] | None = None,
+    limit: int | None = None,
+    methods: str | None = None,
+    runner: str = "local",
+    workers: int | None = None,
+) -> dict[str, Any]:
+    """Restore what is new or changed below `src` to `out`; see `pentimento restore --help`.
+
+    Returns:
+        The summary of the run.
+
+    Raises:
+        PentimentoError: when the run cannot start or go on, or when works failed (after all others
+            were restored).
+    """
+    request = build_request(
+        src, out, masks=masks, detect=detect, jpeg_output=jpeg_output,
+        include=include or (), exclude=exclude or (), limit=limit, methods=methods,
+    )  # fmt: skip
+    summary = restore_archive(request, runner, workers or environment.workers(), _tasks)
+    get_run_logger().info("%s", summary.as_dict())
+    if summary.failed or summary.left:
+        raise PentimentoError(
+            f"{summary.failed} works failed, {summary.left} are left; see {quarantine(request.out)}"
+        )
+    return summary.as_dict()
+
+
+def run_request(request: Request, runner: str, workers: int) -> dict[str, Any]:
+    """The same as a flow run of this process, for a request that is built already; its summary."""
+
+    @flow(
+        name="restore",
+        task_runner=ThreadPoolTaskRunner(max_workers=workers),  # type: ignore[arg-type]
+        validate_parameters=False,
+    )
+    def restore_request() -> dict[str, Any]:
+        return restore_archive(request, runner, workers, _tasks).as_dict()
+
+    return restore_request()
+
+
+def _tasks(crew: Workers, shards: list[Shard], workers: int) -> Iterator[Shard]:
+    del workers  # the task runner has its own limit
+    futures = {restore_shard.submit(shard, crew): shard for shard in shards}
+    for future in as_completed(list(futures)):
+        future.result()
+        yield futures[future]

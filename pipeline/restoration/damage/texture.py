@@ -1,0 +1,81 @@
+"""Random fields and paint that several layers of damage share."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
+Mask = NDArray[np.bool_]  # (H, W)
+
+REFERENCE_SIDE = 384  # pixels of the longer side at which sizes are stated
+
+
+def scale(shape: tuple[int, ...]) -> float:
+    """How much larger a picture is than the one at which sizes are stated."""
+    return max(shape[:2]) / REFERENCE_SIDE
+
+
+def smooth_noise(
+    shape: tuple[int, ...], cell: float, rng: np.random.Generator, octaves: int = 1
+) -> NDArray[np.float32]:
+    """A smooth random field (H, W) of about zero mean and unit variance.
+
+    Args:
+        shape: (H, W, …).
+        cell: pixels between two independent values of the coarsest octave.
+        rng: the source of randomness.
+        octaves: fields added, each of half the cell and half the strength of the one before.
+    """
+    height, width = shape[:2]
+    total = np.zeros((height, width), np.float32)
+    for octave in range(octaves):
+        size = max(1.0, cell / 2**octave)
+        rows, columns = int(np.ceil(height / size)) + 3, int(np.ceil(width / size)) + 3
+        grid = rng.standard_normal((rows, columns)).astype(np.float32)
+        whole = cv2.resize(
+            grid,
+            (int(np.ceil(columns * size)), int(np.ceil(rows * size))),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        total += whole[:height, :width] / 2**octave
+    deviation = float(total.std())
+    return total / deviation if deviation > 0 else total
+
+
+def blotches(
+    shape: tuple[int, ...], share: float, count: int, rng: np.random.Generator, ragged: float
+) -> Mask:
+    """Blots with ragged outlines that together cover a share of the picture.
+
+    Args:
+        shape: (H, W, …).
+        share: covered part of the area, in (0, 1).
+        count: number of centres; blots that touch run together.
+        rng: the source of randomness.
+        ragged: 0 = round, 1 = torn.
+    """
+    height, width = shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    radius = np.sqrt(share * height * width / (np.pi * count))
+    closeness = np.full((height, width), -np.inf, np.float32)
+    for _ in range(count):
+        cy, cx = rng.uniform(0, height), rng.uniform(0, width)
+        size = radius * rng.lognormal(0.0, 0.5)
+        stretch, angle = rng.uniform(1.0, 2.2), rng.uniform(0, np.pi)
+        u = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
+        v = (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
+        distance = np.sqrt((u / stretch) ** 2 + (v * stretch) ** 2) / size
+        closeness = np.maximum(closeness, -distance)
+    outline = closeness + ragged * smooth_noise(shape, max(4.0, radius * 0.8), rng, octaves=4) * 0.45
+    return np.asarray(outline >= np.quantile(outline, 1.0 - share), np.bool_)
+
+
+def paint(pixels: Pixels, colour: NDArray[np.float32], opacity: NDArray[np.float32]) -> tuple[Pixels, Mask]:
+    """Lay a colour (3,) or (H, W, 3) over a picture: the result, and which pixels changed."""
+    alpha = opacity[..., None].astype(np.float32)
+    covered = opacity > 0
+    mixed = np.clip(pixels * (1 - alpha) + colour * alpha, 0.0, 1.0).astype(np.float32)
+    damaged = np.where(covered[..., None], mixed, pixels)
+    return damaged, np.asarray((damaged != pixels).any(axis=2), np.bool_)

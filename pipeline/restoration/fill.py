@@ -1,0 +1,191 @@
+"""Fill holes of a picture from what is around them: the interface, and three classical methods.
+
+A filler changes masked pixels only; everything else comes back bit for bit. It works on float
+pixels, so that a 16-bit scan is never squeezed through 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1], any C
+Mask = NDArray[np.bool_]  # (H, W), True where the picture is to be filled
+
+_SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
+_LARGEST = 400_000  # pixels of one hole that the biharmonic solver takes: about 1 GB of memory
+
+
+class FillFailed(Exception):
+    """A filler has no sound result for this picture; another method should be tried."""
+
+
+class Filler(Protocol):
+    """A method that fills holes.
+
+    name: what reports call it.
+    reach: pixels around a hole that its result may depend on; a crop should show as many.
+    """
+
+    @property
+    def name(self) -> str:
+        """What reports call the method."""
+
+    @property
+    def reach(self) -> int:
+        """Pixels of context around a hole that the result may depend on."""
+
+    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+        """The picture (H, W, C) in [0, 1] with `mask` (H, W) filled, in a new array of that shape.
+
+        Outside the mask it equals `pixels` bit for bit; what `pixels` holds inside does not matter.
+
+        Raises:
+            FillFailed: when there is nothing to fill from, or the method has no sound result.
+        """
+
+
+@dataclass(frozen=True)
+class Classical:
+    """A classical method: a function of one masked picture with at least one hole."""
+
+    name: str
+    reach: int
+    method: Callable[[Pixels, Mask], NDArray[Any]]
+
+    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+        """See Filler."""
+        check(pixels, mask)
+        if not mask.any():
+            return pixels.copy()
+        return compose(pixels, self.method(pixels, mask), mask)
+
+
+def fillers() -> dict[str, Filler]:
+    """The classical methods by name; they need no trained model."""
+    methods = (
+        Classical("telea", 8, telea),
+        Classical("navier_stokes", 8, navier_stokes),
+        Classical("biharmonic", 4, biharmonic),
+    )
+    return {method.name: method for method in methods}
+
+
+def check(pixels: Pixels, mask: Mask) -> None:
+    """Refuse what no filler can work on.
+
+    Raises:
+        ValueError: when types or shapes are not those of the interface (a fault of the caller).
+        FillFailed: when every pixel is masked.
+    """
+    if pixels.dtype != np.float32 or pixels.ndim != 3:
+        raise ValueError(f"pixels must be float32 (H, W, C), not {pixels.dtype} {pixels.shape}")
+    if mask.dtype != np.bool_ or mask.shape != pixels.shape[:2]:
+        raise ValueError(f"mask must be bool {pixels.shape[:2]}, not {mask.dtype} {mask.shape}")
+    if mask.all():
+        raise FillFailed("every pixel is masked: there is nothing to fill from")
+
+
+def compose(pixels: Pixels, filled: NDArray[Any], mask: Mask) -> Pixels:
+    """`pixels` with the masked ones taken from `filled`, held to [0, 1].
+
+    Raises:
+        FillFailed: when a filled value is not a finite number.
+    """
+    inside = filled[mask]
+    if not np.isfinite(inside).all():
+        raise FillFailed("the filled pixels hold values that are not finite")
+    result = pixels.copy()
+    result[mask] = np.clip(inside, 0.0, 1.0)
+    return result
+
+
+def telea(pixels: Pixels, mask: Mask) -> Pixels:
+    """Fast marching (Telea 2004), every channel by itself."""
+    import cv2
+
+    return _opencv(pixels, mask, cv2.INPAINT_TELEA)
+
+
+def navier_stokes(pixels: Pixels, mask: Mask) -> Pixels:
+    """Fluid dynamics (Bertalmio, Bertozzi & Sapiro 2001), every channel by itself."""
+    import cv2
+
+    return _opencv(pixels, mask, cv2.INPAINT_NS)
+
+
+def _opencv(pixels: Pixels, mask: Mask, flag: int, radius: float = 3.0) -> Pixels:
+    import cv2
+
+    # Values under the mask are set to one constant, so that no trace of the damage can leak in.
+    clean = np.where(mask[..., None], np.float32(0), pixels) * np.float32(_SCALE)
+    hole = mask.astype(np.uint8)
+    channels = [
+        cv2.inpaint(np.ascontiguousarray(clean[..., channel]), hole, radius, flag)
+        for channel in range(pixels.shape[2])
+    ]
+    return np.asarray(np.stack(channels, axis=2) / np.float32(_SCALE), np.float32)
+
+
+def biharmonic(pixels: Pixels, mask: Mask) -> NDArray[np.float64]:
+    """The smoothest filling: the biharmonic equation solved hole by hole (Damelin & Hoang 2018).
+
+    Each hole is held to the range of values in the undamaged pixels just around it.
+
+    Raises:
+        FillFailed: when one connected hole is too large to solve.
+    """
+    result = pixels.astype(np.float64)
+    for window, hole, around in _holes(mask):
+        result[window][hole] = _solve(result[window], hole, around)
+    return result
+
+
+def _holes(mask: Mask, margin: int = 2) -> Iterator[tuple[tuple[slice, slice], Mask, Mask]]:
+    """Every group of holes that share an equation: window, its pixels, known pixels around."""
+    from scipy import ndimage
+
+    apart = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=margin)
+    labels, _ = ndimage.label(apart, np.ones((3, 3)))
+    for number, window in enumerate(ndimage.find_objects(labels), start=1):
+        # The dilation by the stencil's reach is the window's margin: it holds all that is needed.
+        group = labels[window] == number
+        yield window, group & mask[window], group & ~mask[window]
+
+
+def _solve(region: NDArray[np.float64], hole: Mask, around: Mask) -> NDArray[np.float64]:
+    from scipy.sparse.linalg import splu
+
+    unknown = np.flatnonzero(hole)
+    if len(unknown) > _LARGEST:
+        raise FillFailed(f"a hole of {len(unknown)} connected pixels is too large for biharmonic")
+    laplacian = _laplacian(*hole.shape)
+    rows = laplacian[unknown] @ laplacian  # the biharmonic operator, at the unknown pixels
+    known = np.where(around[..., None], region, 0.0).reshape(-1, region.shape[2])
+    system = rows[:, unknown].tocsc()
+    # Symmetric and positive definite: this ordering fills in several times less than the default.
+    options = {"SymmetricMode": True}
+    factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
+    solution: NDArray[np.float64] = factors.solve(-(rows @ known))
+    rim = region[around]
+    return np.clip(solution, rim.min(axis=0), rim.max(axis=0))
+
+
+def _laplacian(height: int, width: int) -> Any:
+    """The five-point Laplacian of a window whose edges mirror, as a sparse symmetric matrix."""
+    from scipy import sparse
+
+    def second_difference(size: int) -> Any:
+        diagonal = np.full(size, -2.0)
+        diagonal[[0, -1]] += 1.0
+        ones = np.ones(size - 1)
+        return sparse.diags_array([ones, diagonal, ones], offsets=[-1, 0, 1], shape=(size, size))
+
+    return sparse.csr_array(
+        sparse.kron(second_difference(height), sparse.eye_array(width))
+        + sparse.kron(sparse.eye_array(height), second_difference(width))
+    )

@@ -1,0 +1,112 @@
+"""Which filler fills what: chosen by measurement (models/methods.json), per shape of the damage."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.archive.fixity import file_sha256, tree_sha256, value_sha256
+from pipeline.errors import PentimentoError
+from pipeline.restoration.fill import Filler, fillers
+from pipeline.restoration.settings import Settings
+from pipeline.restoration.shapes import SHAPES
+
+LEARNT = "learnt"
+_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy")
+_CODE = ("archive", "models", "restoration")
+
+
+@dataclass(frozen=True)
+class Kit:
+    """All that a work is restored with."""
+
+    settings: Settings
+    fillers: Mapping[str, Filler]
+    fallback: Filler
+    model: Mapping[str, str] | None  # name and SHA-256 of the card and weights, when one is used
+    code_sha256: str
+    software: Mapping[str, str]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings that a result depends on, as plain values."""
+        # When to stop and how to share out work change no byte; files are looked into instead.
+        left_out = {"max_failure_ratio", "shard_megapixels", "methods", "model"}
+        return self.settings.model_dump(mode="json", exclude=left_out)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for settings, methods, model, code and software: part of every ledger key."""
+        chosen = {shape: filler.name for shape, filler in self.fillers.items()}
+        parts = [self.recipe, chosen, self.model, self.code_sha256, dict(self.software)]
+        return value_sha256(parts)[:16]
+
+
+def choose(path: Path) -> dict[str, str]:
+    """The method for each shape of damage, as measured.
+
+    Raises:
+        PentimentoError: when the file is missing or does not name a method for each shape.
+    """
+    try:
+        measured = json.loads(path.read_text(encoding="utf-8"))["by_shape"]
+        chosen = {shape: str(measured[shape]["best"]) for shape in SHAPES}
+    except FileNotFoundError:
+        raise PentimentoError(
+            f"{path} is missing: it says which method fills which damage; `dvc repro` makes it"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
+    known = {*fillers(), LEARNT}
+    for shape, name in chosen.items():
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise PentimentoError(f"{path}: unknown method '{name}' for {shape}; known are: {names}")
+    return chosen
+
+
+def load_kit(settings: Settings, methods: Path, model: Path) -> Kit:
+    """The kit for these settings; torch is loaded only when the learnt filler is among the methods."""
+    return _load(settings.model_dump_json(), methods, model)
+
+
+@lru_cache(maxsize=2)
+def _load(settings_json: str, methods: Path, model: Path) -> Kit:
+    settings = Settings.model_validate_json(settings_json)
+    available = fillers()
+    chosen = choose(methods)
+    described: dict[str, str] | None = None
+    libraries = list(_LIBRARIES)
+    if LEARNT in chosen.values():
+        from pipeline.restoration.learnt import LearntFiller
+
+        available[LEARNT] = LearntFiller(model)
+        described = {"name": LEARNT} | {
+            f"{part}_sha256": file_sha256(model / name)
+            for part, name in (("card", "card.json"), ("weights", "weights.safetensors"))
+        }
+        libraries.append("torch")
+    return Kit(
+        settings=settings,
+        fillers={shape: available[name] for shape, name in chosen.items()},
+        fallback=available[settings.fallback],
+        model=described,
+        code_sha256=code_sha256(),
+        software={"pentimento": version("pentimento")} | _versions(libraries),
+    )
+
+
+def _versions(libraries: list[str]) -> dict[str, Any]:
+    return {name: version(name) for name in libraries}
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """The SHA-256 of the code that restores: the same for every way to run it."""
+    home = Path(__file__).resolve().parents[1]
+    return value_sha256([(name, tree_sha256(home / name)) for name in _CODE])

@@ -1,0 +1,46 @@
+"""Names in the output tree: any source name, encoded so that it survives every file system.
+
+Percent-encoding (RFC 3986) of what breaks other tools: control characters, the percent sign itself,
+backslash, and bytes that are not UTF-8. It is reversible, so two names never become one. A name too
+long for its suffixes is cut and ends in `%~` and the start of its SHA-256; the sidecar has the whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from urllib.parse import unquote_to_bytes
+
+LONGEST = 230  # bytes of an encoded part: 255 less ".tif.json" and what other systems append
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f%\\]|[\udc80-\udcff]")
+
+
+def encode(relative: str) -> str:
+    """The output name of a source's relative POSIX path (with surrogate escapes), in full length."""
+    return _UNSAFE.sub(_percent, relative)
+
+
+def decode(encoded: str) -> str:
+    """The source name that `encode` was given."""
+    return os.fsdecode(unquote_to_bytes(encoded.encode()))
+
+
+def output_name(relative: str) -> str:
+    """The output name of a source's relative path, each part short enough for a file system."""
+    return "/".join(_shorten(part) for part in encode(relative).split("/"))
+
+
+def _percent(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in os.fsencode(match.group()))
+
+
+def _shorten(part: str) -> str:
+    data = part.encode()
+    if len(data) <= LONGEST:
+        return part
+    digest = hashlib.sha256(data).hexdigest()[:16]
+    dot = part.rfind(".")
+    suffix = part[dot:] if dot > 0 and len(part) - dot <= 6 else ""
+    stem = data[: LONGEST - len(digest) - 2 - len(suffix.encode())].decode("utf-8", "ignore")
+    return f"{re.sub('%[0-9A-F]?$', '', stem)}%~{digest}{suffix}"

@@ -1,0 +1,107 @@
+"""The folder `OUT/.pentimento`: lock, ledger, run log, quarantine; and which folders are refused."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PentimentoError
+
+
+def check_folders(source_folder: Path, out_folder: Path, masks: Path | None) -> None:
+    """Refuse folders that cannot be worked with, before anything is written.
+
+    Raises:
+        PentimentoError: when one is missing, lies in another, or cannot be written.
+    """
+    for what, folder in (("source", source_folder), ("masks", masks)):
+        if folder is not None and not folder.is_dir():
+            raise PentimentoError(f"the {what} folder {folder} does not exist or is no folder")
+    source, out = source_folder.resolve(), out_folder.resolve()
+    if source == out or source in out.parents:
+        raise PentimentoError(f"the output {out} lies in the source {source}: choose one outside it")
+    if out in source.parents:
+        raise PentimentoError(f"the source {source} lies in the output {out}: choose another output")
+    if out_folder.exists() and not out_folder.is_dir():
+        raise PentimentoError(f"the output {out_folder} is a file; name a folder")
+    existing = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PentimentoError(f"the output {out_folder} cannot be written: no permission in {existing}")
+
+
+def quarantine(out: Path) -> Path:
+    """The table of failed works."""
+    return out / ".pentimento" / "quarantine.csv"
+
+
+@contextmanager
+def lock(out: Path) -> Iterator[None]:
+    """Own an output folder while the block runs; the lock dies with the process.
+
+    Raises:
+        PentimentoError: when another run owns it, or it cannot be written.
+    """
+    folder = out / ".pentimento"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = (folder / "lock").open("a+")
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise PentimentoError(f"the output {out} cannot be written: {error.strerror}") from None
+        raise
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            handle.seek(0)
+            owner = handle.read().strip() or "unknown"
+            raise PentimentoError(
+                f"another run (process {owner}) works on {out}; wait until it ends"
+            ) from None
+        handle.seek(0)
+        handle.truncate()
+        handle.write(str(os.getpid()))
+        handle.flush()
+        yield
+
+
+def clear(folder: Path) -> None:
+    """Remove what a killed run left half-written, and make the folder again."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def ledger_path(out: Path) -> Path:
+    """The ledger of an output folder."""
+    return out / ".pentimento" / "ledger.sqlite"
+
+
+def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
+    """The run log: what was recorded when; never part of a result."""
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    with log_path(out).open("a", encoding="utf-8") as handle:
+        handle.writelines(json.dumps({"time": stamp, **line}) + "\n" for line in lines)
+
+
+def finished_runs(out: Path) -> list[dict[str, Any]]:
+    """The summaries of earlier runs, oldest first."""
+    path = log_path(out)
+    if not path.exists():
+        return []
+    lines = (
+        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if '"finished"' in line
+    )
+    return [line["finished"] for line in lines if "finished" in line]
+
+
+def log_path(out: Path) -> Path:
+    """The run log of an output folder."""
+    return out / ".pentimento" / "log.jsonl"

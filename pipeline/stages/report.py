@@ -1,0 +1,50 @@
+"""Report: one self-contained page of what ran, what was learnt, how well, and what was restored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.archive.atomic import write_bytes
+from pipeline.evaluation.report.page import Sources, render
+from pipeline.params import StageParams
+from pipeline.stage import Context, Files, Metrics, Stage
+
+REPORTED = (
+    "inventory", "ingest", "clean", "prepare", "train_restorer", "evaluate_restorer", "damage", "restore",
+    "train_classifier", "evaluate_classifier", "train_generator", "evaluate_generator", "generate",
+)  # fmt: skip
+PLOTTED = tuple(
+    name for name in REPORTED if name not in ("inventory", "ingest", "clean", "damage", "generate")
+)
+
+
+class Params(StageParams):
+    """How the page is headed."""
+
+    title: str
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Write the page."""
+    reports = ctx.root / paths.REPORTS
+    page = render(
+        Sources(
+            metrics=reports / "metrics",
+            provenance=reports / "provenance",
+            plots=reports / "plots",
+            quarantine=inputs["quarantine"],
+            generated=inputs["generated"],
+        ),
+        params.title,
+    )
+    write_bytes(outputs["report"], page.encode())
+    return {"bytes": len(page.encode())}
+
+
+_INPUTS: dict[str, Path] = {"quarantine": paths.QUARANTINE, "generated": paths.GENERATED}
+_INPUTS |= {f"{name} metrics": paths.metrics(name) for name in REPORTED}
+_INPUTS |= {f"{name} provenance": paths.provenance(name) for name in REPORTED}
+_INPUTS |= {f"{name} plots": paths.plots(name) for name in PLOTTED}
+
+STAGE = Stage("report", Params, run, inputs=_INPUTS, outputs={"report": paths.REPORT})

@@ -1,0 +1,153 @@
+"""Restore: the damaged archive through the engine that restores a museum's, compared with the truth."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path
+from pipeline.archive.images import read_rgb
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.progress import track
+from pipeline.restoration.engine import Tree, Work, restore_work
+from pipeline.restoration.methods import load_kit
+from pipeline.restoration.settings import Settings
+from pipeline.stage import Context, Files, Metrics, Stage
+
+PANEL_SIDE = 400  # pixels of a picture's longer side in the report's panels
+QUALITY = 85
+
+Pixels = NDArray[np.uint8]
+
+
+def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Restore every work of the manifest; figures by kind of damage, panels for the report."""
+    manifest = pd.read_csv(inputs["damaged"] / "manifest.csv")
+    detect = "none" if params.detect == "auto" else params.detect  # masks are given
+    kit = load_kit(
+        params.model_copy(update={"detect": detect}), ctx.root / params.methods, ctx.root / params.model
+    )
+    rows: list[dict[str, Any]] = []
+    failures: dict[str, str] = {}
+    with atomic_path(outputs["restored"]) as folder, atomic_path(outputs["plots"]) as plots:
+        tree = Tree(folder / "works", folder / "proof", folder / "partial")
+        plots.mkdir(parents=True)
+        for number, item in enumerate(track(manifest.to_dict("records"), "restore")):
+            name = str(item["path"])
+            work = Work(inputs["damaged"] / "works" / name, name, inputs["damaged"] / "masks" / f"{name}.png")
+            try:
+                done = restore_work(work, tree, kit)
+            except ItemError as error:
+                failures[name] = str(error)
+                ctx.log.warning("%s: %s", name, error)
+                continue
+            proof = json.loads((tree.proof / done["proof"]).read_text(encoding="utf-8"))
+            before, after = read_rgb(work.source), read_rgb(tree.works / done["output"])
+            truth = read_rgb(inputs["damaged"] / "truth" / f"{name}.png")
+            hole = _hole(inputs["damaged"] / "masks" / f"{name}.png")
+            panel = f"{number:03d}.webp"
+            _panel([before, after, truth]).save(plots / panel, quality=QUALITY, method=4)
+            rows.append(
+                {"path": name, "kind": item["kind"], "format": item["format"], "panel": panel}
+                | _figures(before, after, truth, hole)
+                | {"damage": done["damage"], "fallbacks": done["fallbacks"], "methods": _methods(proof)}
+                | {"outside_difference": proof["outside_mask"]["largest_difference"]}
+            )
+        shutil.rmtree(tree.partial, ignore_errors=True)
+        limit = params.max_failure_ratio * len(manifest)
+        if len(failures) > limit or not rows:
+            first = next(iter(failures.items()), ("", "the manifest is empty"))
+            raise PentimentoError(
+                f"restore: {len(failures)} of {len(manifest)} works failed (limit {limit:g}); "
+                f"the first: {first[0]}: {first[1]}"
+            )
+        table = pd.DataFrame(rows)
+        table.to_csv(plots / "by_work.csv", index=False, float_format="%.4f", lineterminator="\n")
+    return _metrics(table, failures)
+
+
+def _metrics(table: pd.DataFrame, failures: dict[str, str]) -> Metrics:
+    figures = ["inside_before", "inside_after", "whole_before", "whole_after"]
+    means = table.groupby("kind", sort=True)[figures].mean().round(3)
+    lossless = table.loc[table["format"] != "jpeg", "outside_difference"]
+    jpeg = table.loc[table["format"] == "jpeg", "outside_difference"]
+    return {
+        "works": len(table),
+        "failed": failures,
+        "psnr": {str(kind): {name: float(row[name]) for name in figures} for kind, row in means.iterrows()},
+        "psnr_all": {name: round(float(table[name].mean()), 3) for name in figures},
+        "pixels_by_method": _total(table["methods"]),
+        "works_with_fallback": int((table["fallbacks"] > 0).sum()),
+        "outside_difference_lossless": int(lossless.max()) if len(lossless) else 0,
+        "outside_difference_jpeg": int(jpeg.max()) if len(jpeg) else 0,
+    }
+
+
+def _figures(before: Pixels, after: Pixels, truth: Pixels, hole: NDArray[np.bool_]) -> dict[str, float]:
+    """PSNR in dB of 8-bit sRGB against the truth, inside the mask and over the whole picture."""
+    return {
+        f"{where}_{when}": _psnr(pixels, truth, mask)
+        for when, pixels in (("before", before), ("after", after))
+        for where, mask in (("inside", hole), ("whole", np.ones_like(hole)))
+    }
+
+
+def _psnr(pixels: Pixels, truth: Pixels, mask: NDArray[np.bool_]) -> float:
+    difference = pixels[mask].astype(np.float64) - truth[mask]
+    error = float((difference**2).mean())
+    return float(10 * np.log10(255**2 / max(error, 1e-4)))  # equal pictures count as 108 dB
+
+
+def _methods(proof: dict[str, Any]) -> str:
+    shapes = proof["methods"].items()
+    return " ".join(
+        f"{shape}:{method}:{pixels}"
+        for shape, account in shapes
+        for method, pixels in account["pixels_by_method"].items()
+    )
+
+
+def _total(texts: pd.Series[str]) -> dict[str, dict[str, int]]:
+    total: dict[str, dict[str, int]] = {}
+    for part in " ".join(texts).split():
+        shape, method, pixels = part.split(":")
+        counts = total.setdefault(shape, {})
+        counts[method] = counts.get(method, 0) + int(pixels)
+    return total
+
+
+def _hole(path: Path) -> NDArray[np.bool_]:
+    return np.asarray(np.asarray(Image.open(path).convert("L")) > 127)
+
+
+def _panel(pictures: list[Pixels]) -> Image.Image:
+    """Damaged, restored and true picture side by side."""
+    height, width = pictures[0].shape[:2]
+    scale = min(1.0, PANEL_SIDE / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    panel = Image.new("RGB", (len(pictures) * size[0] + (len(pictures) - 1) * 4, size[1]), "white")
+    for place, pixels in enumerate(pictures):
+        small = Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)
+        panel.paste(small, (place * (size[0] + 4), 0))
+    return panel
+
+
+STAGE = Stage(
+    "restore",
+    Settings,
+    run,
+    inputs={
+        "damaged": paths.DAMAGED,
+        "model": paths.RESTORER,
+        "methods": Path("models/methods.json"),
+    },
+    outputs={"restored": paths.RESTORED, "plots": paths.plots("restore")},
+)

@@ -1,0 +1,165 @@
+"""Train restorer: a network that refines a classical filling of cracks, scratches, losses, stains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path
+from pipeline.archive.fixity import tree_sha256
+from pipeline.archive.shards import Shards
+from pipeline.archive.sheets import contact_sheet
+from pipeline.errors import PentimentoError
+from pipeline.models.registry import build, load_model, save_model
+from pipeline.params import StageParams
+from pipeline.restoration.damage import KINDS, MASKED, damage
+from pipeline.restoration.fill import Mask, Pixels, fillers
+from pipeline.stage import Context, Files, Metrics, Stage
+from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.restorer import Examples, RestorerTask
+
+ARCHITECTURE = "residual_unet"
+
+
+class Network(StageParams):
+    """The network's size: see ResidualUNet."""
+
+    widths: tuple[int, ...] = Field(min_length=2)
+    blocks: int = Field(ge=1)
+    dilations: tuple[int, ...] = Field(min_length=1)
+
+
+class Params(StageParams):
+    """See params.yaml."""
+
+    kinds: tuple[str, ...] = Field(min_length=1)
+    start: Literal["telea", "navier_stokes", "biharmonic"]
+    start_from: str | None
+    network: Network
+    examples: Examples
+    fft_weight: float = Field(ge=0.0)
+    bf16: bool
+    schedule: Schedule
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Train on the train split, keep the epoch that is best on the val split."""
+    shards = Shards(inputs["prepared"])
+    pictures = {split: [shards[row] for row in shards.rows(split)] for split in ("train", "val", "test")}
+    for split in ("train", "val"):
+        if not pictures[split]:
+            raise PentimentoError(f"train_restorer: the {split} split is empty; see prepare.split")
+    fabric = make_fabric()
+    network, arguments, version = first_network(params, ctx.root)
+    task = make_task(network, params, pictures["train"], pictures["val"])
+    folder = ctx.checkpoints / version
+    trainer = Trainer(task, params.schedule, folder, fabric)
+    best = trainer.fit("train_restorer")
+    history = trainer.history
+    kept = max(history, key=lambda row: row["val_psnr"])
+    save_model(
+        outputs["restorer"],
+        best,
+        ARCHITECTURE,
+        arguments,
+        {
+            "start": params.start,
+            "purpose": "refines a classical filling of holes in pictures of paintings",
+            "kinds": list(params.kinds),
+            "started_from": version,
+            "train_pictures": len(pictures["train"]),
+            "val_psnr": round(kept["val_psnr"], 3),
+            "val_psnr_start": round(kept["val_psnr_start"], 3),
+            "limits": "invents no motifs: wide holes become smooth; 8-bit sRGB statistics",
+        },
+    )
+    with atomic_path(outputs["plots"]) as plots:
+        plots.mkdir()
+        table = pd.DataFrame(history).rename_axis("epoch").round(5)
+        table.to_csv(plots / "history.csv", lineterminator="\n")
+        draw_damage(plots / "damage.png", pictures["train"][:5], params.schedule.seed)
+    return {
+        "val_psnr": round(kept["val_psnr"], 3),
+        "val_psnr_start": round(kept["val_psnr_start"], 3),
+        "gain_db": round(kept["val_psnr"] - kept["val_psnr_start"], 3),
+        "epochs": len(history),
+        "parameters": sum(weights.numel() for weights in best.parameters()),
+    }
+
+
+def first_network(params: Params, root: Path) -> tuple[torch.nn.Module, dict[str, Any], str]:
+    """The network to train, its arguments, and what it starts from: 'new' or a hash of weights."""
+    if params.start_from is None:
+        torch.manual_seed(params.schedule.seed)
+        arguments: dict[str, Any] = params.network.model_dump(mode="json")
+        return build(ARCHITECTURE, arguments), arguments, "new"
+    folder = root / params.start_from
+    network, card = load_model(folder)
+    if card["architecture"] != ARCHITECTURE or card.get("start") != params.start:
+        raise PentimentoError(
+            f"train_restorer.start_from: {params.start_from} holds a '{card['architecture']}' that "
+            f"starts at {card.get('start')!r}, not a '{ARCHITECTURE}' that starts at "
+            f"'{params.start}'; change train_restorer.start or start_from"
+        )
+    return network.float(), card["arguments"], tree_sha256(folder)[:16]
+
+
+def make_task(
+    network: torch.nn.Module,
+    params: Params,
+    train: Sequence[Any],
+    validation: Sequence[Any],
+) -> RestorerTask:
+    """The task for the loop, with this project's damage and classical start."""
+    unknown = sorted(set(params.kinds) - set(MASKED))
+    if unknown:
+        raise PentimentoError(
+            f"train_restorer.kinds: {', '.join(unknown)} leaves no holes to fill; "
+            f"allowed are {', '.join(MASKED)}"
+        )
+
+    def one_kind(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
+        return damage(pixels, [params.kinds[int(rng.integers(len(params.kinds)))]], rng)
+
+    return RestorerTask(
+        network,
+        train=train,
+        validation=validation,
+        damage=one_kind,
+        start=fillers()[params.start],
+        examples=params.examples,
+        batch_size=params.schedule.batch_size,
+        learning_rate=params.schedule.learning_rate,
+        fft_weight=params.fft_weight,
+        bf16=params.bf16,
+        seed=params.schedule.seed,
+    )
+
+
+def draw_damage(target: Path, pictures: Sequence[Any], seed: int) -> None:
+    """A contact sheet of every kind of damage, one picture a row."""
+    rows = []
+    for number, picture in enumerate(pictures):
+        clean = picture.astype(np.float32) / np.float32(255)
+        row = [picture]
+        for kind in KINDS:
+            damaged, _ = damage(clean, [kind], np.random.default_rng([seed, number]))
+            row.append(np.round(damaged * 255).astype(np.uint8))
+        rows.append(row)
+    contact_sheet(target, rows, 220, headings=("as it is", *KINDS))
+
+
+STAGE = Stage(
+    "train_restorer",
+    Params,
+    run,
+    inputs={"prepared": paths.PREPARED},
+    outputs={"restorer": paths.RESTORER, "plots": paths.plots("train_restorer")},
+)

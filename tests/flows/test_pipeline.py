@@ -1,0 +1,193 @@
+"""The whole graph, end to end, on a tiny archive: by DVC, by the flow, from a cold and a warm state.
+
+One clone is made by `dvc repro --no-run-cache`, another by the Prefect flow; all tests share the two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from pipeline import paths
+from pipeline.archive.fixity import tree_sha256
+from tests.conftest import ROOT, painting
+
+pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(900)]
+
+# What makes the stages quick on pictures of 96 x 128 pixels; every key exists in params.yaml.
+TINY: dict[str, dict[str, Any]] = {
+    "clean": {"min_side": 16},
+    "prepare": {"side": 96, "min_class_size": 2, "min_tag_size": 2},
+    "train_restorer": {"schedule.epochs": 1, "examples.pictures": 4, "examples.per_picture": 4,
+                       "examples.validation_pictures": 2},
+    "evaluate_restorer": {"choosing": 2, "testing": 3, "panels": 1},
+    "damage": {"works": 4},
+    "train_classifier": {"schedule.epochs": 2, "views": 1, "side": 64},
+    "evaluate_classifier": {"folds": 2, "bootstrap": 100},
+    "train_generator": {"schedule.epochs": 1, "side": 32, "views": 1, "width": 4, "discriminator_width": 4},
+    "evaluate_generator": {"samples": 16, "subset": 8, "repeats": 10},
+    "generate": {"count": 4},
+}  # fmt: skip
+TAGS = (["Men"], ["Men", "Portraits"], ["Landscapes"])
+
+
+def environment() -> dict[str, str]:
+    """This environment's programs first, no profile of the user's, one thread."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PENTIMENTO_", "PREFECT_", "PYTEST_"))}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    git = {f"GIT_{who}_{what}": "test" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    return {**kept, **git, "PATH": path, "PENTIMENTO_WORKERS": "1", "OMP_NUM_THREADS": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false"}  # fmt: skip
+
+
+def shell(root: Path, command: str, code: int = 0) -> str:
+    answer = subprocess.run(
+        ["bash", "-c", command], cwd=root, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == code, f"{command}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"
+    return answer.stdout + answer.stderr
+
+
+def make_clone(root: Path, archive: Path) -> Path:
+    """A clone of this repository's working tree, with tiny parameters and the given archive."""
+    root.mkdir(parents=True)
+    parts = "pipeline flows pretrained dvc.yaml params.yaml prefect.yaml .gitignore .dvcignore"
+    listed = shell(ROOT, f"git ls-files -co --exclude-standard {parts}").split()
+    for name in listed:
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    yaml = YAML()
+    params = yaml.load((root / "params.yaml").read_text())
+    columns = {"id": "id", "file": "file", "nationality": "school", "date": "date", "tags": "tags"}
+    params["inventory"]["sources"] = [
+        {
+            "kind": "table",
+            "location": str(archive / "records.csv"),
+            "pictures": str(archive),
+            "columns": columns,
+        }
+    ]
+    for section, values in TINY.items():
+        for dotted, value in values.items():
+            *groups, key = dotted.split(".")
+            target = params[section]
+            for group in groups:
+                target = target[group]
+            assert key in target, f"{section}.{dotted}"
+            target[key] = value
+    with (root / "params.yaml").open("w") as handle:
+        yaml.dump(params, handle)
+    shell(root, "git init -q && dvc init -q && dvc config core.analytics false")
+    shell(root, "git add -A && git commit -qm start")
+    return root
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    rows = ["id,file,school,date,tags"]
+    for n in range(60):
+        Image.fromarray(painting(n)).save(folder / f"{n:02d}.png")
+        school = ("Dutch", "Dutch", "French", "Italian")[n % 4] if n % 15 else ""
+        rows.append(f"{n},{n:02d}.png,{school},ca. {1600 + n},{'|'.join(TAGS[n % 3])}")
+    (folder / "records.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_dvc(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Path:
+    root = make_clone(tmp_path_factory.mktemp("dvc") / "clone", archive)
+    shell(root, "dvc repro --no-run-cache")
+    shell(root, "git add -A && git commit -qm reproduced")
+    return root
+
+
+@pytest.fixture(scope="module")
+def by_flow(tmp_path_factory: pytest.TempPathFactory, archive: Path) -> Path:
+    root = make_clone(tmp_path_factory.mktemp("flow") / "clone", archive)
+    output = shell(root, "PENTIMENTO_WORKERS=2 pentimento retrain --json")
+    ran = json.loads(output[output.index("{\n") : output.rindex("}") + 1])["seconds"]
+    assert set(ran) == set(YAML(typ="safe").load((root / "dvc.yaml").read_text())["stages"])
+    return root
+
+
+def lock(root: Path) -> Any:
+    return YAML(typ="safe").load((root / "dvc.lock").read_text())
+
+
+def test_dvc_and_the_flow_leave_the_same_lock(by_dvc: Path, by_flow: Path) -> None:
+    left, right = lock(by_dvc), lock(by_flow)
+    assert set(left["stages"]) == set(right["stages"])
+    for name, entry in left["stages"].items():
+        assert entry == right["stages"][name], f"stage {name} differs"
+
+
+def test_right_after_everything_is_up_to_date(by_dvc: Path, by_flow: Path) -> None:
+    for root in (by_dvc, by_flow):
+        assert "Data and pipelines are up to date." in shell(root, "dvc status")
+        assert "Nothing to do" in shell(root, "pentimento retrain")
+
+
+def test_a_warm_state_gives_the_bytes_of_a_cold_one(by_dvc: Path) -> None:
+    before = {name: tree_sha256(by_dvc / name) for name in ("data", "models", "reports")}
+    stages = "clean prepare train_restorer train_generator train_classifier evaluate_classifier"
+    shell(by_dvc, f"dvc repro --no-run-cache --force --single-item {stages}")
+    assert {name: tree_sha256(by_dvc / name) for name in before} == before
+
+
+def test_one_classifier_param_reruns_its_branch_only(by_dvc: Path) -> None:
+    shell(by_dvc, "sed -i 's/tag_threshold: 0.5/tag_threshold: 0.4/' params.yaml")
+    plan = json.loads(shell(by_dvc, "pentimento plan --json"))
+    stale = [node["stage"] for node in plan if node["reason"]]
+    assert stale == ["train_classifier", "evaluate_classifier", "report"]
+    assert "train_classifier" in next(node["reason"] for node in plan if node["stage"] == stale[0])
+    shell(by_dvc, "git checkout -q params.yaml")
+
+
+def test_experiments_share_the_state_folder(by_dvc: Path) -> None:
+    ledger = by_dvc / ".state" / "logs" / "runs.jsonl"
+    lines = len(ledger.read_text().splitlines())
+    shell(by_dvc, "dvc exp run --temp --name warmer -S train_classifier.schedule.epochs=3")
+    fresh = [json.loads(line)["stage"] for line in ledger.read_text().splitlines()[lines:]]
+    assert sorted(fresh) == ["evaluate_classifier", "report", "train_classifier"]
+    assert "warmer" in shell(by_dvc, "dvc exp show --csv --drop '.*'")
+    assert "evaluate_classifier" in shell(by_dvc, "dvc metrics diff HEAD warmer")
+
+
+def test_the_report_is_one_page_with_real_pictures(by_dvc: Path) -> None:
+    page = (by_dvc / paths.REPORT).read_text()
+    assert page.count("data:image/webp;base64,") >= 12
+    assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page), "nothing is loaded from elsewhere"
+    for words in ("Quarantine", "Confusion matrix", "digital reconstructions", "KID-Lite0", "navier_stokes"):
+        assert words in page
+
+
+def test_the_commands_of_the_documentation_work_as_written(by_flow: Path) -> None:
+    blocks = [
+        (page.name, block)
+        for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+        for block in re.findall(r"^```bash\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    ]
+    commands = dict.fromkeys(line for _, block in blocks for line in block.splitlines() if line.strip())
+    assert len(commands) >= 12
+    for command in commands:
+        shell(by_flow, command)
+
+
+def test_completed_labels_say_so(by_dvc: Path) -> None:
+    import pandas as pd
+
+    works = pd.read_parquet(by_dvc / paths.WORKS)
+    assert works["school_origin"].value_counts().to_dict() == {"recorded": 56, "nearest": 4}
+    assert works.loc[works["school_origin"] == "nearest", "school_confidence"].between(0, 1).all()

@@ -1,0 +1,339 @@
+"""An archive as archives are: changed, odd, broken, guarded; and the machine's own trouble."""
+
+import errno
+import json
+import os
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flows.archive import preview, restore_archive
+from pipeline.archive.fixity import tree_sha256
+from pipeline.errors import PentimentoError
+from pipeline.restoration import archive_run, engine, names, output
+from pipeline.restoration.archive_run import Request, open_run
+from pipeline.restoration.output import quarantine
+from pipeline.restoration.settings import Settings
+
+SETTINGS = Settings(
+    mode="conserve",
+    detect="none",
+    methods=PurePosixPath("models/methods.json"),
+    model=PurePosixPath("models/restorer"),
+    fallback="telea",
+    jpeg_output="jpeg",
+    state_source_type=True,
+    max_damage=0.5,
+    max_megapixels=1,
+    max_failure_ratio=1,
+    shard_megapixels=0.01,
+)
+
+
+@pytest.fixture
+def request_for(tmp_path, methods):
+    def make(source, masks=None, **changes):
+        settings = SETTINGS.model_copy(update=changes)
+        return Request(source, tmp_path / "out", settings, methods, tmp_path, masks)
+
+    return make
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """The works that were worked on."""
+    seen = []
+    original = engine.restore_work
+
+    def restore_work(work, tree, kit):
+        seen.append(work.relative)
+        return original(work, tree, kit)
+
+    monkeypatch.setattr("pipeline.restoration.shard.restore_work", restore_work)
+    return seen
+
+
+def reasons(out):
+    import csv
+
+    with quarantine(out).open(encoding="utf-8", newline="") as handle:
+        return {row["path"]: row["reason"] for row in csv.DictReader(handle)}
+
+
+def test_only_what_is_new_changed_or_gone_from_the_output_is_done_again(archive, request_for, counted):
+    source, masks = archive(8)
+    request = request_for(source, masks)
+    assert restore_archive(request).restored + restore_archive(request).known == 6 + 8
+    assert len(counted) == 8
+    whole = tree_sha256(request.out / "data")
+
+    counted.clear()
+    (request.out / "data/works/room 1/work-01.jpg").unlink()
+    altered = request.out / "data/works/room 2/work-02.tif"
+    altered.write_bytes(altered.read_bytes() + b"x")
+    (request.out / "data/proof/room 0/work-03.webp.json").write_text("{}")
+    os.utime(source / "room 1/work-04.png", ns=(1, 1))  # touched, not changed
+    summary = restore_archive(request)
+    assert sorted(counted) == ["room 0/work-03.webp", "room 1/work-01.jpg", "room 2/work-02.tif"]
+    assert (summary.known, summary.restored) == (5, 3)
+    assert tree_sha256(request.out / "data") == whole
+
+    counted.clear()
+    Image.new("RGB", (30, 20), "red").save(source / "room 1/new.png")
+    mask = masks / "room 0/work-06.tif.png"
+    Image.new("L", (64, 48), 0).save(mask)
+    assert restore_archive(request).known == 7
+    assert sorted(counted) == ["room 0/work-06.tif", "room 1/new.png"]
+    counted.clear()
+    assert restore_archive(request_for(source, masks, jpeg_output="tiff")).known == 0
+    assert len(counted) == 9
+    assert (request.out / "data/works/room 1/work-01.jpg.tif").exists()
+    assert not (request.out / "data/works/room 1/work-01.jpg").exists()
+
+
+def test_bad_files_are_quarantined_and_the_others_restored(archive, request_for):
+    source, masks = archive(4)
+    good = (source / "room 0/work-00.png").read_bytes()
+    (source / "truncated.png").write_bytes(good[: len(good) // 2])
+    (source / "empty.tif").write_bytes(b"")
+    (source / "named.jpg").write_bytes(good)  # a PNG
+    (source / "text.png").write_text("no picture")
+    (source / "huge.png").write_bytes(good[:16] + (100_000).to_bytes(4, "big") * 2 + good[24:])
+    (source / "notes.txt").write_text("not a work")
+    (source / "dangling.png").symlink_to(source / "nowhere.png")
+    (source / "circle").symlink_to(source)
+    pixels = np.arange(48 * 64 * 4, dtype=np.uint8).reshape(48, 64, 4)
+    Image.frombytes("CMYK", (64, 48), pixels.tobytes()).save(source / "cmyk.tif")
+    Image.fromarray(pixels[..., :3]).convert("P").save(source / "palette.png")
+    Image.fromarray(pixels[..., 0].astype(np.uint16) * 257).save(source / "deep.png")
+    frames = [Image.new("RGB", (9, 9), colour) for colour in ("red", "blue")]
+    frames[0].save(source / "moving.gif", save_all=True, append_images=frames[1:])
+    frames[0].save(source / "pages.tif", save_all=True, append_images=frames[1:])
+    Image.new("L", (5, 5)).save(masks / "cmyk.tif.png")
+    before = tree_sha256(source, ignore=("circle", "dangling.png"))
+    request = request_for(source, masks)
+    summary = restore_archive(request)
+    found = reasons(request.out)
+    expected = {
+        "truncated.png": "truncated",
+        "empty.tif": "empty",
+        "text.png": "no image",
+        "huge.png": "",
+        "dangling.png": "link to nothing",
+        "moving.gif": "GIF",
+        "pages.tif": "2 pages",
+        "cmyk.tif": "5 x 5 pixels, the picture has 64 x 48",
+    }
+    assert found.keys() == expected.keys()
+    for name, reason in expected.items():
+        assert reason in found[name], name
+    assert summary.failed == len(expected)
+    assert (summary.ignored_files, summary.skipped_links) == (1, 1)
+    assert summary.restored + summary.copied == 4 + 3
+    assert json.loads((request.out / "data/proof/named.jpg.json").read_text())["source"]["format"] == "png"
+    assert tree_sha256(source, ignore=("circle", "dangling.png")) == before
+    again = restore_archive(request)
+    assert (again.failed, again.known) == (summary.failed, 7)
+    assert reasons(request.out) == found
+
+
+def test_odd_names_are_kept_apart_and_can_be_brought_back(archive, request_for, tmp_path):
+    source = tmp_path / "src"
+    source.mkdir()
+    odd = ["a\nb.png", "100%.png", "100%25.png", os.fsdecode(b"caf\xe9.png"), "A.png", "a.png",
+           "quote'\".png", "x" * 251 + ".png", "dir\\file.png"]  # fmt: skip
+    for name in odd:
+        Image.new("RGB", (20, 20), "white").save(source / name, "PNG")
+    request = request_for(source)
+    assert restore_archive(request).copied == len(odd)
+    proofs = list((request.out / "data/proof").iterdir())
+    recorded = {names.decode(json.loads(p.read_text())["source"]["path"]) for p in proofs}
+    assert recorded == set(odd)
+    assert len(list((request.out / "data/works").iterdir())) == len(odd)
+
+
+def test_a_name_that_tiff_output_would_take_is_refused(archive, request_for):
+    source, masks = archive(2)
+    (source / "room 1/work-01.jpg.tif").write_bytes((source / "room 1/work-01.jpg").read_bytes())
+    request = request_for(source, masks, jpeg_output="tiff")
+    restore_archive(request)
+    assert "name of another work" in reasons(request.out)["room 1/work-01.jpg"]
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "inside", "around", "same", "file", "masks"])
+def test_folders_that_cannot_be_worked_with_are_refused_in_one_line(case, archive, request_for, tmp_path):
+    source, _ = archive(1)
+    request = request_for(source)
+    (tmp_path / "void").mkdir()
+    (tmp_path / "plain").write_text("")
+    wrong, reason = {
+        "missing": ({"source": tmp_path / "none"}, "does not exist"),
+        "empty": ({"source": tmp_path / "void"}, "holds no image"),
+        "inside": ({"out": source / "results"}, "lies in the source"),
+        "around": ({"out": tmp_path}, "lies in the output"),
+        "same": ({"out": source}, "lies in the source"),
+        "file": ({"out": tmp_path / "plain"}, "is a file"),
+        "masks": ({"masks": tmp_path / "none"}, "masks folder"),
+    }[case]
+    before = tree_sha256(source)
+    with pytest.raises(PentimentoError, match=reason) as caught:
+        restore_archive(replace(request, **wrong))
+    assert "\n" not in str(caught.value)
+    assert tree_sha256(source) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read and write everything")
+def test_permissions_are_respected(archive, request_for, tmp_path):
+    source, masks = archive(3)
+    locked = source / "room 0/work-00.png"
+    locked.chmod(0)
+    request = request_for(source, masks)
+    assert restore_archive(request).failed == 1
+    assert "Permission denied" in reasons(request.out)["room 0/work-00.png"]
+    locked.chmod(0o600)
+    assert restore_archive(request).failed == 0
+    guarded = tmp_path / "guarded"
+    guarded.mkdir(mode=0o500)
+    with pytest.raises(PentimentoError, match="cannot be written"):
+        restore_archive(replace(request, out=guarded / "out"))
+
+
+def test_an_unreadable_work_is_tried_again_although_nothing_changed(archive, request_for, monkeypatch):
+    source, masks = archive(3)
+    request = request_for(source, masks)
+
+    def refuse(work, tree, kit):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.restoration.shard.restore_work", refuse)
+        assert restore_archive(request).failed == 3
+    assert "Permission denied" in reasons(request.out)["room 0/work-00.png"]
+    assert restore_archive(request).failed == 0
+    assert reasons(request.out) == {}
+
+
+def test_a_full_disk_stops_the_run_with_nothing_half_written(archive, request_for, monkeypatch, tmp_path):
+    source, masks = archive(6)
+    request = request_for(source, masks)
+    flush, calls = os.fsync, []
+
+    def full(handle):
+        calls.append(handle)
+        if len(calls) > 7:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        flush(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(PentimentoError, match=r"disk .* is full") as caught:
+            restore_archive(request)
+    assert "\n" not in str(caught.value)
+    assert not list((request.out / ".pentimento/partial").iterdir())
+    left = [p for p in (request.out / "data/works").rglob("*") if p.is_file()]
+    assert 0 < len(left) < 6
+    assert restore_archive(request).failed == 0
+    calm = replace(request, out=tmp_path / "calm")
+    restore_archive(calm)
+    assert tree_sha256(request.out / "data") == tree_sha256(calm.out / "data")
+
+
+def test_a_second_run_on_the_same_output_refuses(archive, request_for):
+    source, masks = archive(2)
+    request = request_for(source, masks)
+    with open_run(request), pytest.raises(PentimentoError, match=f"another run .process {os.getpid()}"):
+        restore_archive(request)
+    assert restore_archive(request).restored == 1
+
+
+def test_too_many_failures_stop_the_run(archive, request_for):
+    source, masks = archive(2)
+    for number in range(6):
+        (source / f"bad-{number}.png").write_bytes(b"")
+    request = request_for(source, masks, max_failure_ratio=0.5)
+    with pytest.raises(PentimentoError, match=r"of 8 works failed, more than max_failure_ratio 0.5"):
+        restore_archive(request)
+    assert len(reasons(request.out)) > 4
+
+
+def test_one_work_that_trips_a_library_does_not_stop_the_others(archive, request_for, monkeypatch):
+    source, masks = archive(4)
+    original = engine.detect
+    monkeypatch.setattr(engine, "detect", lambda pixels: 1 / 0)
+    request = request_for(source, masks, detect="classical")
+    assert restore_archive(request).failed == 4
+    assert "ZeroDivisionError" in reasons(request.out)["room 0/work-00.png"]
+    monkeypatch.setattr(engine, "detect", original)
+    assert restore_archive(request).failed == 0
+
+
+def test_a_preview_counts_and_writes_nothing(archive, request_for):
+    source, masks = archive(8)
+    request = replace(request_for(source, masks), include=("*.png", "*.jpg"), exclude=("room 0/*",), limit=2)
+    seen = preview(request)
+    assert (seen["works"], seen["to_do"]) == (2, 2)
+    assert seen["megapixels"] == pytest.approx(2 * 48 * 64 / 1e6, abs=0.01)
+    assert not request.out.exists()
+    assert restore_archive(request).works == 2
+    assert preview(request)["to_do"] == 0
+
+
+def test_workers_and_shards_change_no_byte(archive, request_for, tmp_path):
+    source, masks = archive(12)
+    request = request_for(source, masks)
+    other = replace(request_for(source, masks, shard_megapixels=64), out=tmp_path / "other")
+    assert restore_archive(request, workers=2).restored == restore_archive(other).restored
+    assert tree_sha256(request.out / "data") == tree_sha256(other.out / "data")
+
+
+def test_a_killed_worker_costs_one_work_only(archive, request_for, monkeypatch):
+    """The pool breaks, the works that are left run one by one, the culprit is named."""
+    import signal
+
+    from flows import archive as flow
+
+    class Broken:
+        def submit(self, function, shard):
+            raise flow.BrokenProcessPool
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def shutdown(self, **_):
+            return None
+
+    class Alone(Broken):
+        def submit(self, function, shard):
+            if "work-02" in shard.works[0].relative:
+                raise flow.BrokenProcessPool(signal.SIGKILL)
+            function(replace(shard, parent=0))
+            return type("Done", (), {"result": staticmethod(lambda: None)})
+
+    source, masks = archive(5)
+    monkeypatch.setattr(flow._LocalPool, "_start", staticmethod(lambda n: Alone() if n == 1 else Broken()))
+    request = request_for(source, masks)
+    summary = restore_archive(request, workers=2)
+    assert reasons(request.out).keys() == {"room 2/work-02.tif"}
+    assert "killed" in reasons(request.out)["room 2/work-02.tif"]
+    assert summary.restored + summary.copied == 4
+
+
+def test_a_journal_cut_off_by_a_kill_is_read_up_to_the_cut(archive, request_for):
+    source, masks = archive(3)
+    request = request_for(source, masks)
+    with open_run(request) as run:
+        from pipeline.restoration.shard import run_shard
+
+        run_shard(run.shards[0])
+        with run.shards[0].journal.open("a") as journal:
+            journal.write('{"work": "cut of')
+        done = len(run.shards[0].works)
+    assert restore_archive(request).known == done
+    assert archive_run.Summary().as_dict()["failed"] == 0
+    assert output.ledger_path(request.out).exists()

@@ -1,0 +1,215 @@
+"""The classifier's two stages on tiny prepared pictures, and the command that uses the model."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from pipeline.archive.fixity import tree_sha256
+from pipeline.archive.shards import INDEX, write_shards
+from pipeline.errors import PentimentoError
+from pipeline.params import read_params
+from pipeline.stage import run_stage
+from pipeline.training import descriptions
+
+SCHOOLS = ("Blue", "Green", "Red")  # told apart by their colour; 'Red' is missing in test
+
+
+def picture(number, height=48, width=40):
+    rng = np.random.default_rng(number)
+    pixels = rng.integers(0, 90, (height, width, 3))
+    pixels[..., 2 - number % 3] += 150
+    if number % 2:
+        pixels[10:30, 10:30] = 255
+    return pixels.astype(np.uint8)
+
+
+@pytest.fixture
+def prepared(project):
+    folder = project / "data" / "prepared"
+    rows = []
+    for n in range(36):
+        split = "train" if n < 24 else ("val" if n < 30 else "test")
+        if split == "test" and n % 3 == 2:
+            split = "train"
+        rows.append(
+            {
+                "id": f"w{n}", "split": split, "title": "t", "artist": "a", "year": 1800,
+                "school": SCHOOLS[n % 3], "school_origin": "recorded", "tags": ["Square"] * (n % 2),
+                "group": n, "repeat": 1, "weight": 1.0,
+            }
+        )  # fmt: skip
+    rows[0] |= {"school": None, "weight": 1.0}
+    rows[1]["school_origin"] = "nearest"
+    places = write_shards(folder, ((row["id"], picture(n)) for n, row in enumerate(rows)))
+    pd.DataFrame(rows).merge(places, on="id").to_parquet(folder / INDEX, index=False)
+    (folder / "classes.json").write_text(json.dumps({"school": SCHOOLS, "tags": ["Square"]}))
+    (folder / "augmentation.json").write_text(json.dumps([{"HorizontalFlip": {"p": 0.5}}]))
+    return project
+
+
+def settle(project, **changes):
+    """Write params.yaml with changes to the classifier's settings; dotted names by '__'."""
+    values = read_params(project / "params.yaml")
+    settings = values["train_classifier"]
+    settings |= {"side": 32, "views": 1}
+    settings["losses"] |= {"l2_school": 0.01, "l2_tags": 0.01}
+    settings["schedule"] |= {"epochs": 8, "batch_size": 8, "learning_rate": 0.01}
+    values["evaluate_classifier"] |= {"folds": 2, "bootstrap": 100}
+    for name, value in changes.items():
+        *groups, key = name.split("__")
+        target = settings
+        for group in groups:
+            target = target[group]
+        target[key] = value
+    (project / "params.yaml").write_text(json.dumps(values))  # JSON is YAML
+
+
+def stages():
+    from pipeline.stages.evaluate_classifier import STAGE as EVALUATE
+    from pipeline.stages.train_classifier import STAGE as TRAIN
+
+    return TRAIN, EVALUATE
+
+
+def test_frozen_head_learns_and_is_judged(prepared, monkeypatch):
+    train, evaluate = stages()
+    settle(prepared)
+    metrics = run_stage(train, prepared)
+    assert metrics["train"] == 26
+    assert metrics["val_accuracy"] == 1.0
+    judged = run_stage(evaluate, prepared)
+    for name in ("test", "cross_validated"):
+        assert judged[name]["school"]["macro_f1"]["value"] > 0.8, name
+        assert judged[name]["gain"]["macro_f1"]["low"] > 0, name
+    assert judged["test"]["school_works"] == 4
+    assert judged["cross_validated"]["school_works"] == 34  # not the unknown, not the completed one
+    plots = prepared / "reports/plots/evaluate_classifier"
+    pairs = pd.read_csv(plots / "confusion_cross_validated.csv")
+    assert len(pairs) == 34
+    predictions = pd.read_parquet(plots / "predictions.parquet")
+    assert set(predictions["set"]) == {"test", "cross_validated"}
+    history = pd.read_csv(prepared / "reports/plots/train_classifier/history.csv")
+    assert history["epoch"].tolist() == list(range(1, 9))
+    assert (prepared / "models/classifier/weights.safetensors").stat().st_size < 100_000
+
+    # A cold state folder gives the same bytes; a warm one describes no picture again.
+    first = tree_sha256(prepared / "models"), tree_sha256(plots)
+    shutil.rmtree(prepared / ".state")
+    for stage in (train, evaluate):
+        run_stage(stage, prepared)
+    assert (tree_sha256(prepared / "models"), tree_sha256(plots)) == first
+    monkeypatch.setattr(descriptions.Describer, "_run", lambda *_: pytest.fail("described again"))
+    settle(prepared, schedule__epochs=2)
+    run_stage(train, prepared)
+    assert tree_sha256(prepared / "models") != first[0]
+
+
+@pytest.mark.parametrize(("model", "rate"), [("cnn", 0.003), ("fine_tune", 0.001)])
+def test_whole_networks_train_and_resume(prepared, model, rate, monkeypatch):
+    from pipeline.training.loop import Trainer
+
+    train, evaluate = stages()
+    settle(prepared, model=model, schedule__epochs=2, schedule__learning_rate=rate)
+    run_stage(train, prepared)
+    whole = tree_sha256(prepared / "models")
+    if model == "fine_tune":
+        return
+    shutil.rmtree(prepared / ".state")
+    save = Trainer._save
+
+    def killed(self):
+        save(self)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run_stage(train, prepared)
+    run_stage(train, prepared)
+    assert tree_sha256(prepared / "models") == whole
+    judged = run_stage(evaluate, prepared)
+    assert set(judged) == {"test"}
+
+
+def test_labels_obey_weights_origins_and_gaps(prepared):
+    from pipeline.training.classifier import NO_SCHOOL, balanced, read_labels
+
+    index = pd.read_parquet(prepared / "data/prepared" / INDEX)
+    classes = {"school": list(SCHOOLS), "tags": ["Square"]}
+    labels = read_labels(index, classes, completed_weight=0.25)
+    assert labels.school[:4].tolist() == [NO_SCHOOL, 1, 2, 0]
+    assert labels.weight[:4].tolist() == [0, 0.25, 1, 1]
+    assert labels.tags[:4, 0].tolist() == [0, 1, 0, 1]
+    strict = read_labels(index, classes, completed_weight=0)
+    assert strict.school[1] == NO_SCHOOL
+    even = balanced(labels[:5])
+    sums = [even.weight[even.school == n].sum() for n in range(3)]
+    np.testing.assert_allclose(sums, [labels.weight[:5].sum() / 3] * 3, rtol=1e-5)
+
+
+def test_repeat_is_how_often_a_work_is_drawn_and_processes_share(prepared):
+    from pipeline.training.classifier import DescriptionTask, Labels, Losses, Recipe
+    from pipeline.training.loop import Schedule
+
+    schedule = Schedule(
+        epochs=1, batch_size=3, learning_rate=0.1, cosine=False, ema_decay=0.0, clip_norm=0.0,
+        patience=0, seed=0,
+    )  # fmt: skip
+    losses = Losses(l2_school=0, l2_tags=0, label_smoothing=0, completed_weight=1)
+    labels = Labels(
+        np.arange(4), np.zeros((4, 1), np.float32), np.ones(4, np.float32), np.array([0, 1, 2, 4])
+    )
+    views = np.random.default_rng(0).random((4, 2, 5), np.float32)
+    task = DescriptionTask(views, labels, views[:, 0], labels, Recipe(losses, schedule, 4))
+
+    def drawn(epoch, rank, processes):
+        return [n for b in task.batches(epoch, rank, processes) for n in b["school"].tolist()]
+
+    assert sorted(drawn(0, 0, 1)) == [1, 2, 2, 3, 3, 3, 3]
+    assert drawn(0, 0, 1) == drawn(0, 0, 1) != drawn(1, 0, 1)
+    halves = drawn(0, 0, 2), drawn(0, 1, 2)
+    assert len(halves[0]) == len(halves[1]) == 4
+    assert set(halves[0] + halves[1]) == {1, 2, 3}
+
+
+def test_nothing_to_learn_is_said(prepared):
+    settle(prepared)
+    (prepared / "data/prepared/classes.json").write_text('{"school": [], "tags": []}')
+    with pytest.raises(PentimentoError, match="no school and no tag to learn"):
+        run_stage(stages()[0], prepared)
+
+
+def test_command_classifies_files_and_folders(prepared):
+    from flows.cli import app
+    from pipeline.models.cnn import PlainCNN
+    from pipeline.models.registry import save_model
+
+    model = prepared / "model"
+    card = {"classes": {"school": list(SCHOOLS), "tags": ["Square"]}, "side": 32, "temperature": 1.0}
+    save_model(model, PlainCNN(4, 4), "cnn", {"outputs": 4, "width": 4}, card | {"tag_threshold": 0.0})
+    scans = prepared / "scans"
+    (scans / "deep").mkdir(parents=True)
+    Image.fromarray(picture(0)).save(scans / "deep" / "a.png")
+    (scans / "b[1].jpg").write_bytes(b"no picture")
+    run = CliRunner().invoke(app, ["classify", str(scans), "--json", "--model", str(model)])
+    assert run.exit_code == 0, run.output
+    bad, good = json.loads(run.stdout)
+    assert bad["path"].endswith("b[1].jpg")
+    assert "not a readable image" in bad["error"]
+    assert good["school"] in SCHOOLS
+    total = good["probability"] + sum(other["probability"] for other in good["alternatives"])
+    assert total == pytest.approx(1, abs=1e-3)
+    assert [tag["name"] for tag in good["tags"]] == ["Square"]
+    table = CliRunner().invoke(app, ["classify", str(scans), "--model", str(model)])
+    assert table.exit_code == 0
+    assert "not classified" in table.stdout
+    none = CliRunner().invoke(app, ["classify", str(scans / "b[1].jpg"), "--model", str(model)])
+    assert none.exit_code == 1
+    gone = CliRunner().invoke(app, ["classify", "absent.png", "--model", str(model)])
+    assert isinstance(gone.exception, PentimentoError)
+    assert "absent.png does not exist" in str(gone.exception)

@@ -1,0 +1,195 @@
+"""The stages of the restorer on a tiny archive: train, go on after a stop, evaluate, damage."""
+
+import hashlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from pipeline.archive.shards import Shards, write_shards
+from pipeline.errors import PentimentoError
+from pipeline.models.registry import load_card, save_model
+from pipeline.restoration.learnt import LearntFiller
+from pipeline.stage import Context
+from pipeline.stages import damage, evaluate_restorer, train_restorer
+from tests.conftest import painting
+
+TRAIN = {
+    "kinds": ["cracks", "losses"],
+    "start": "navier_stokes",
+    "start_from": None,
+    "network": {"widths": [8, 8], "blocks": 1, "dilations": [1]},
+    "examples": {
+        "crop": 32,
+        "per_picture": 2,
+        "pictures": 4,
+        "least_share": 0.001,
+        "validation_pictures": 2,
+    },
+    "fft_weight": 0.0,
+    "bf16": True,
+    "schedule": {
+        "epochs": 2,
+        "batch_size": 4,
+        "learning_rate": 0.002,
+        "cosine": True,
+        "ema_decay": 0.5,
+        "clip_norm": 1.0,
+        "patience": 0,
+        "seed": 0,
+    },
+}
+SPLITS = ["train"] * 4 + ["val"] * 2 + ["test"] * 4
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project folder with prepared pictures and the works that they come from."""
+    monkeypatch.setenv("PENTIMENTO_STATE", str(tmp_path / "state"))
+    pictures = [(f"folder:{n}", painting(n)) for n in range(len(SPLITS))]
+    index = write_shards(tmp_path / "prepared", pictures).assign(split=SPLITS)
+    index.to_parquet(tmp_path / "prepared" / "index.parquet")
+    (tmp_path / "scans").mkdir()
+    for n, (_, pixels) in enumerate(pictures):
+        Image.fromarray(pixels).save(tmp_path / "scans" / f"{n}.png")
+    works = pd.DataFrame(
+        {
+            "id": [key for key, _ in pictures],
+            "location": str(tmp_path / "scans"),
+            "path": [f"{n}.png" for n in range(len(SPLITS))],
+        }
+    )
+    works.to_parquet(tmp_path / "works.parquet")
+    return tmp_path
+
+
+def context(project, stage):
+    return Context(stage, project, "fingerprint", "0" * 64)
+
+
+def train(project, out="one", **changes):
+    params = train_restorer.Params.model_validate_json(json.dumps(TRAIN | changes))
+    outputs = {"restorer": project / out / "restorer", "plots": project / out / "plots"}
+    inputs = {"prepared": project / "prepared"}
+    return train_restorer.run(params, inputs, outputs, context(project, "train_restorer"))
+
+
+def digest(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(f.relative_to(folder)): hashlib.sha256(f.read_bytes()).hexdigest() for f in files}
+
+
+def test_training_writes_a_restorer_its_history_and_a_contact_sheet(project):
+    metrics = train(project)
+    history = pd.read_csv(project / "one/plots/history.csv")
+    assert metrics["epochs"] == len(history) == 2
+    assert metrics["val_psnr"] == pytest.approx(history["val_psnr"].max(), abs=1e-3)
+    assert np.isfinite(history).all(axis=None)
+    with Image.open(project / "one/plots/damage.png") as sheet:
+        assert sheet.width > 1000
+    assert load_card(project / "one/restorer")["started_from"] == "new"
+    assert LearntFiller(project / "one/restorer").start.name == "navier_stokes"
+
+
+def test_training_from_a_cold_and_from_a_warm_state_gives_the_same_bytes(project, monkeypatch):
+    train(project, "cold")
+    train(project, "warm")  # its checkpoint is complete: nothing is trained again
+    monkeypatch.setenv("PENTIMENTO_STATE", str(project / "another"))
+    train(project, "again")
+    cold = digest(project / "cold")
+    assert len(cold) == 4
+    assert cold == digest(project / "warm") == digest(project / "again")
+
+
+def test_training_goes_on_from_pretrained_weights(project):
+    train(project)
+    network, arguments = LearntFiller(project / "one/restorer").network, TRAIN["network"]
+    save_model(
+        project / "pretrained",
+        network.half(),
+        "residual_unet",
+        arguments,
+        {"start": "navier_stokes"},
+    )
+    schedule = TRAIN["schedule"] | {"epochs": 1, "learning_rate": 0.0}
+    train(project, "two", start_from="pretrained", schedule=schedule)
+    assert load_card(project / "two/restorer")["started_from"] != "new"
+    weights = LearntFiller(project / "two/restorer").network.state_dict()
+    for name, value in network.float().state_dict().items():
+        assert np.array_equal(weights[name].numpy(), value.numpy())
+
+
+def test_pretrained_weights_of_another_start_are_refused(project):
+    train(project)
+    with pytest.raises(PentimentoError, match=r"starts at 'navier_stokes', not .* 'telea'"):
+        train(project, "two", start="telea", start_from="one/restorer")
+
+
+def test_a_kind_that_leaves_no_holes_is_refused(project):
+    with pytest.raises(PentimentoError, match="noise leaves no holes"):
+        train(project, kinds=["cracks", "noise"])
+
+
+def test_every_method_is_measured_and_the_best_on_val_is_chosen(project):
+    train(project)
+    outputs = {"plots": project / "evaluated", "methods": project / "methods.json"}
+    params = evaluate_restorer.Params(choosing=2, testing=2, panels=1, seed=0)
+    inputs = {"prepared": project / "prepared", "restorer": project / "one/restorer"}
+    metrics = evaluate_restorer.run(params, inputs, outputs, context(project, "evaluate_restorer"))
+    assert set(metrics["psnr"]) == {"cracks", "scratches", "losses", "stains"}
+    for figures in metrics["psnr"].values():
+        assert set(figures) == {"telea", "navier_stokes", "biharmonic", "learnt"}
+        assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
+    assert metrics["psnr_outside_lowest"] == 100
+    assert len(pd.read_csv(outputs["plots"] / "by_kind.csv")) == 16
+    assert len(list(outputs["plots"].glob("*.png"))) == 4
+    choice = json.loads(outputs["methods"].read_text())
+    assert set(choice["by_shape"]) == {"thin", "wide"}
+    for part in ("by_kind", "by_shape"):
+        for entry in choice[part].values():
+            assert entry["val_psnr"][entry["best"]] == max(entry["val_psnr"].values())
+    worse = {kind for kind, entry in choice["by_kind"].items() if entry["best"] != "learnt"}
+    assert set(metrics["classical_better_for"]) == worse
+
+
+def read(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture, float)
+
+
+def make_damage(project, out="damaged"):
+    params = damage.Params(works=4, max_side=4096, seed=0)
+    inputs = {"works": project / "works.parquet", "prepared": project / "prepared"}
+    return damage.run(params, inputs, {"damaged": project / out}, context(project, "damage"))
+
+
+def test_the_damaged_archive_differs_from_the_truth_in_the_mask_only(project):
+    metrics = make_damage(project)
+    table = pd.read_csv(project / "damaged/manifest.csv")
+    assert metrics["works"] == len(table) == 4
+    assert set(table["format"]) == set(damage.FORMATS)
+    assert list(table["kind"]) == ["cracks", "scratches", "losses", "stains"]
+    for entry in table.itertuples():
+        truth = read(project / f"damaged/truth/{entry.path}.png")
+        mask = read(project / f"damaged/masks/{entry.path}.png") == 255
+        if entry.format == "tiff16":
+            import tifffile
+
+            work = tifffile.imread(project / "damaged/works" / entry.path) / 257
+        else:
+            work = read(project / "damaged/works" / entry.path)
+        assert mask.mean() == pytest.approx(entry.share, abs=1e-4) and mask.any()
+        if entry.format != "jpeg":
+            assert np.array_equal(work[~mask], truth[~mask])
+        assert np.abs(work - truth)[mask].mean() > 10 > np.abs(work - truth)[~mask].mean()
+
+
+def test_the_damaged_archive_comes_from_test_works_and_is_the_same_every_time(project):
+    make_damage(project)
+    make_damage(project, "again")
+    assert digest(project / "damaged") == digest(project / "again")
+    index = Shards(project / "prepared").index.set_index("id")["split"]
+    ids = pd.read_csv(project / "damaged/manifest.csv")["id"]
+    assert set(index[ids]) == {"test"}

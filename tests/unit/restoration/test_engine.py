@@ -1,0 +1,213 @@
+import io
+import json
+from pathlib import PurePosixPath
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.archive.fixity import file_sha256
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.restoration import engine
+from pipeline.restoration.engine import Tree, Work, restore_work
+from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.methods import Kit, choose, load_kit
+from pipeline.restoration.settings import Settings
+
+SETTINGS = Settings(
+    mode="conserve",
+    detect="none",
+    methods=PurePosixPath("models/methods.json"),
+    model=PurePosixPath("models/restorer"),
+    fallback="telea",
+    jpeg_output="jpeg",
+    state_source_type=True,
+    max_damage=0.5,
+    max_megapixels=10,
+    max_failure_ratio=0.5,
+    shard_megapixels=1,
+)
+
+
+class Constant:
+    """Fills with one value and remembers what it was shown."""
+
+    name, reach = "constant", 5
+
+    def __init__(self):
+        self.areas = []
+
+    def __call__(self, pixels, mask):
+        self.areas.append(mask.size)
+        result = pixels.copy()
+        result[mask] = 0.5
+        return result
+
+
+class Failing:
+    name, reach = "failing", 5
+
+    def __call__(self, pixels, mask):
+        raise FillFailed("not today")
+
+
+def kit(thin=None, wide=None, **changes):
+    known = fillers()
+    chosen = {"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]}
+    settings = SETTINGS.model_copy(update=changes)
+    return Kit(settings, chosen, known[settings.fallback], None, "c0de", {"pentimento": "0"})
+
+
+@pytest.fixture
+def made(tmp_path):
+    def make(holes, shape=(120, 160, 3), name="a/b.png", mask_shape=None, **save):
+        rng = np.random.default_rng(0)
+        pixels = rng.integers(30, 220, shape, dtype=np.uint8)
+        source, mask = tmp_path / "src" / name, tmp_path / "masks" / f"{name}.png"
+        for path in (source, mask):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(source, **save)
+        hole = np.zeros(mask_shape or shape[:2], np.uint8)
+        for window in holes:
+            hole[window] = 255
+        Image.fromarray(hole).save(mask)
+        return Work(source, name, mask), Tree.at(tmp_path / "out"), hole > 0
+
+    return make
+
+
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+THIN, WIDE = np.s_[20:23, 10:100], np.s_[60:90, 50:80]
+
+
+def test_only_the_mask_is_filled_each_shape_by_its_method(made):
+    work, tree, hole = made([THIN, WIDE])
+    before = file_sha256(work.source)
+    done = restore_work(work, tree, kit(thin=Constant()))
+    source, result = read(work.source), read(tree.works / "a/b.png")
+    assert np.array_equal(result[~hole], source[~hole])
+    assert (result[THIN] == 128).all()
+    assert not (result[WIDE] == 128).all()
+    proof = json.loads((tree.proof / "a/b.png.json").read_text())
+    assert proof["methods"]["thin"] == {"parts": 1, "pixels_by_method": {"constant": 270}}
+    assert proof["methods"]["wide"] == {"parts": 1, "pixels_by_method": {"navier_stokes": 900}}
+    assert proof["mask"]["pixels"] == hole.sum()
+    assert proof["outside_mask"] == {"largest_difference": 0, "changed_pixels": 0}
+    assert proof["source"]["sha256"] == before == file_sha256(work.source)
+    assert proof["output"]["sha256"] == file_sha256(tree.works / done["output"])
+    assert proof["statement"].startswith("Digital reconstruction")
+    assert proof["digital_source_type"] == engine.EDITED_BY_ALGORITHM
+    assert not list(tree.partial.iterdir())
+
+
+def test_a_work_that_needs_nothing_is_a_byte_copy(made):
+    for name, options in (("x.jpg", {"jpeg_output": "tiff"}), ("y.png", {})):
+        work, tree, _ = made([], name=name)
+        done = restore_work(work, tree, kit(**options))
+        assert done["damage"] == 0
+        assert (tree.works / name).read_bytes() == work.source.read_bytes()
+
+
+def test_equal_inputs_give_equal_bytes(made, tmp_path):
+    work, tree, _ = made([THIN, WIDE], name="a.jpg")
+    other = Tree.at(tmp_path / "elsewhere")
+    first, second = restore_work(work, tree, kit()), restore_work(work, other, kit())
+    assert first["output_sha256"] == second["output_sha256"]
+    assert first["proof_sha256"] == second["proof_sha256"]
+
+
+def test_a_method_that_fails_gives_way_to_the_classical_one_and_the_sidecar_says_so(made):
+    work, tree, _ = made([THIN])
+    restore_work(work, tree, kit(thin=Failing()))
+    proof = json.loads((tree.proof / "a/b.png.json").read_text())
+    assert proof["methods"]["thin"]["pixels_by_method"] == {"telea": 270}
+    assert proof["fallbacks"] == ["failing -> telea: not today"]
+
+
+def test_the_cost_follows_the_damage(made):
+    filler = Constant()
+    work, tree, _ = made([np.s_[10:14, 10:14]], shape=(900, 1200, 3))
+    restore_work(work, tree, kit(thin=filler))
+    assert len(filler.areas) == 1
+    assert filler.areas[0] < 100 * 100
+
+
+def test_many_overlapping_crops_become_one():
+    holes = np.zeros((200, 1400), np.bool_)
+    holes[::8, 10:1390] = True
+    filler = Constant()
+    target = io.BytesIO()
+    Image.fromarray(np.full((200, 1400), 90, np.uint8)).save(target, "PNG")
+    picture = engine.imagefile.read(target.getvalue(), 1)
+    filled = engine.fill(picture, holes, kit(thin=filler), engine.Account())
+    assert (filled[holes] == 128).all()
+    assert (filled[~holes] == 90).all()
+    assert sum(filler.areas) == holes.size
+
+
+def test_cmyk_and_16_bit_are_filled_in_their_own_space(tmp_path):
+    import tifffile
+
+    pixels = np.full((64, 64, 4), 1000, np.uint16)
+    pixels[..., 3] = 65000
+    tifffile.imwrite(tmp_path / "c.tif", pixels, photometric="separated", metadata=None)
+    hole = np.zeros((64, 64), np.uint8)
+    hole[30:33, 10:40] = 255
+    Image.fromarray(hole).save(tmp_path / "m.png")
+    tree = Tree.at(tmp_path / "out")
+    restore_work(Work(tmp_path / "c.tif", "c.tif", tmp_path / "m.png"), tree, kit())
+    result = tifffile.imread(tree.works / "c.tif")
+    assert result.dtype == np.uint16
+    assert np.abs(result.astype(int) - pixels).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("holes", "options", "reason"),
+    [
+        ([THIN], {"mask_shape": (50, 110)}, "110 x 50 pixels, the picture has 160 x 120"),
+        ([np.s_[:, :]], {}, "100.0% damage"),
+    ],
+)
+def test_a_bad_mask_is_refused_and_nothing_is_written(made, holes, options, reason):
+    work, tree, _ = made(holes, **options)
+    with pytest.raises(ItemError, match=reason):
+        restore_work(work, tree, kit())
+    assert not tree.works.exists()
+    assert not tree.proof.exists()
+
+
+def test_a_source_that_changes_meanwhile_is_refused(made):
+    class Meddling(Constant):
+        def __call__(self, pixels, mask):
+            work.source.write_bytes(b"other")
+            return super().__call__(pixels, mask)
+
+    work, tree, _ = made([THIN])
+    with pytest.raises(engine.SourceChanged):
+        restore_work(work, tree, kit(thin=Meddling()))
+    assert not tree.works.exists()
+
+
+def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
+    path = tmp_path / "methods.json"
+    path.write_text('{"by_shape": {"thin": {"best": "telea"}, "wide": {"best": "biharmonic"}}}')
+    assert choose(path) == {"thin": "telea", "wide": "biharmonic"}
+    assert load_kit(SETTINGS, path, tmp_path).fillers["wide"].name == "biharmonic"
+    path.write_text('{"by_shape": {"thin": {"best": "magic"}, "wide": {"best": "telea"}}}')
+    with pytest.raises(PentimentoError, match="unknown method 'magic'"):
+        choose(path)
+    path.write_text('{"by_shape": {}}')
+    with pytest.raises(PentimentoError, match="does not name a method"):
+        choose(path)
+    with pytest.raises(PentimentoError, match="missing"):
+        choose(tmp_path / "none.json")
+
+
+def test_the_fingerprint_follows_what_a_result_depends_on():
+    plain = kit().fingerprint
+    assert kit(max_failure_ratio=0.1, shard_megapixels=9).fingerprint == plain
+    assert kit(jpeg_output="tiff").fingerprint != plain
+    assert kit(thin=fillers()["biharmonic"]).fingerprint != plain

@@ -1,0 +1,108 @@
+"""The learnt filler: seamless, grey and RGB, and refusing what it cannot do."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import PentimentoError
+from pipeline.models.registry import build, save_model
+from pipeline.restoration import learnt
+from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.learnt import LearntFiller, refine
+
+SIZES = {"widths": [8, 8], "blocks": 1, "dilations": [1]}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    network = build("residual_unet", SIZES)
+    with torch.no_grad():
+        for weights in network.parameters():
+            if not weights.any():
+                weights.normal_(0, 0.05)
+    save_model(tmp_path / "restorer", network, "residual_unet", SIZES, {"start": "navier_stokes"})
+    return tmp_path / "restorer"
+
+
+def scene(height=75, width=101, channels=3):
+    rng = np.random.default_rng(0)
+    pixels = rng.uniform(0.3, 0.7, (height, width, channels)).astype(np.float32)
+    mask = rng.random((height, width)) < 0.05
+    mask[20:30, 40:60] = True
+    return pixels, mask
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_holes_are_refined_and_nothing_else_changes(folder, channels):
+    pixels, mask = scene(channels=channels)
+    filler = LearntFiller(folder)
+    filled = filler(pixels, mask)
+    start = fillers()["navier_stokes"](pixels, mask)
+    assert filler.name == "learnt" and filled.shape == pixels.shape
+    assert np.array_equal(filled[~mask], pixels[~mask])
+    assert (filled != start)[mask].mean() > 0.9
+    assert filled.min() >= 0 and filled.max() <= 1
+
+
+def test_tiles_leave_no_seam(folder, monkeypatch):
+    pixels, mask = scene(140, 180)
+    filler = LearntFiller(folder)
+    whole = filler(pixels, mask)
+    monkeypatch.setattr(learnt, "_CELL", 32)
+    assert np.abs(filler(pixels, mask) - whole).max() < 1e-5
+
+
+def test_a_tile_is_no_larger_than_its_holes_and_the_reach(folder):
+    filler = LearntFiller(folder)
+    seen = []
+    network = filler.network
+    hook = network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
+    start = np.full((600, 700, 3), 0.5, np.float32)
+    mask = np.zeros((600, 700), bool)
+    mask[300:304, 300:310] = True
+    refine(network, start, mask)
+    hook.remove()
+    side = 2 * network.reach + 10 + 2 * network.multiple
+    assert len(seen) == 1 and max(seen[0][2:]) <= side < 300
+
+
+def test_pictures_that_are_not_grey_or_rgb_are_refused(folder):
+    pixels, mask = scene(channels=4)
+    with pytest.raises(FillFailed, match="not 4 channels"):
+        LearntFiller(folder)(pixels, mask)
+
+
+@pytest.mark.parametrize(("value", "reason"), [(float("nan"), "not finite"), (1e4, "out of range")])
+def test_a_broken_network_is_found_out(folder, value, reason):
+    filler = LearntFiller(folder)
+    with torch.no_grad():
+        filler.network.head.bias.fill_(value)
+    with pytest.raises(FillFailed, match=reason):
+        filler(*scene())
+
+
+def test_no_holes_need_no_network(folder):
+    pixels, mask = scene()
+    filled = LearntFiller(folder)(pixels, np.zeros_like(mask))
+    assert np.array_equal(filled, pixels) and filled is not pixels
+
+
+def test_half_precision_weights_are_read_as_they_are(folder, tmp_path):
+    network = LearntFiller(folder).network
+    save_model(tmp_path / "half", network.half(), "residual_unet", SIZES, {"start": "telea"})
+    pixels, mask = scene()
+    assert np.isfinite(LearntFiller(tmp_path / "half")(pixels, mask)).all()
+
+
+def test_another_model_is_refused(tmp_path):
+    sizes = {"inputs": 4, "outputs": 2}
+    save_model(tmp_path / "head", build("linear_head", sizes), "linear_head", sizes, {})
+    with pytest.raises(PentimentoError, match="holds a 'linear_head', not a restorer"):
+        LearntFiller(tmp_path / "head")
+
+
+def test_a_card_without_a_start_is_refused(tmp_path):
+    save_model(tmp_path / "x", build("residual_unet", SIZES), "residual_unet", SIZES, {})
+    with pytest.raises(PentimentoError, match="names no known start"):
+        LearntFiller(tmp_path / "x")
