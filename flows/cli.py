@@ -12,6 +12,7 @@ from flows.commands.demo import demo
 from flows.commands.generate import generate
 from flows.commands.nightly import nightly
 from flows.commands.plan import plan
+from flows.commands.profile import profile
 from flows.commands.report import report
 from flows.commands.restore import restore
 from flows.commands.retrain import retrain
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, plan, check, sync, retrain, nightly, report):
+for command in (demo, plan, check, profile, sync, retrain, nightly, report):
     app.command(rich_help_panel="The pipeline")(command)
 for command in (restore, generate, classify):
     app.command(rich_help_panel="Pictures")(command)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-def generate(  # noqa: PLR0917 - typer makes options of them
+def generate(
     out: Annotated[
         Path, typer.Argument(help="Folder of the pictures: a new or empty one, or one to go on in.")
     ],

@@ -92,7 +92,7 @@ def probe(path: Path) -> ImageInfo:
     if image.hasalpha():
         mode += "A"
     return ImageInfo(
-        format=str(get("vips-loader", "unknown")).removesuffix("load"),
+        format=str(get("vips-loader", "unknown")).removesuffix("_buffer").removesuffix("load"),
         width=image.width,
         height=image.height,
         mode=mode,
@@ -121,11 +121,9 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     require_whole_tiff(path)
     try:
         if max_side and max(image.width, image.height) > max_side:
-            image = pyvips.Image.thumbnail(
-                _as_given(path), max_side, height=max_side, size="down", fail_on="truncated"
-            )
+            image = _thumbnail(path, max_side)
         else:
-            image = pyvips.Image.new_from_file(_as_given(path), fail_on="truncated").autorot()
+            image = _load(path, fail_on="truncated").autorot()
         if image.interpretation != "srgb" or image.format != "uchar":
             image = image.colourspace("srgb").cast("uchar")
         if image.hasalpha():
@@ -168,14 +166,28 @@ def _open(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ItemError("is empty (0 bytes)")
     try:
-        return pyvips.Image.new_from_file(_as_given(path))
+        return _load(path)
     except pyvips.Error as error:
         raise ItemError(f"is not a readable image: {_first_line(error)}") from None
 
 
-def _as_given(path: Path) -> str:
-    # libvips reads options from "name[...]": an empty list keeps such names literal.
-    return f"{path}[]" if "[" in path.name else str(path)
+def _load(path: Path, **options: Any) -> Any:
+    if _plain(path):
+        return _pyvips().Image.new_from_file(str(path), **options)
+    return _pyvips().Image.new_from_buffer(path.read_bytes(), "", **options)
+
+
+def _thumbnail(path: Path, max_side: int) -> Any:
+    options: dict[str, Any] = {"height": max_side, "size": "down", "fail_on": "truncated"}
+    if _plain(path):
+        return _pyvips().Image.thumbnail(str(path), max_side, **options)
+    return _pyvips().Image.thumbnail_buffer(path.read_bytes(), max_side, **options)
+
+
+def _plain(path: Path) -> bool:
+    """Whether libvips can open the name: it reads options from "[...]" and takes valid UTF-8 only."""
+    name = str(path)
+    return "[" not in name and name.isprintable()
 
 
 def _first_line(error: Exception) -> str:

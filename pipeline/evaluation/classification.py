@@ -80,13 +80,15 @@ def roc_auc(truth: NDArray[np.bool_], scores: Floats) -> Floats:
 
 def average_precision(truth: NDArray[np.bool_], scores: Floats) -> Floats:
     """Average precision of every column (N, C) -> (C,), ties taken together; NaN without positives."""
-    values = np.full(truth.shape[1], np.nan)
-    for column in np.flatnonzero(truth.any(0)):
-        order = np.argsort(-scores[:, column], kind="stable")
-        descending, hits = -scores[order, column], truth[order, column]
-        last = np.searchsorted(descending, descending, side="right")  # 1 + end of each tie
-        values[column] = (np.cumsum(hits)[last - 1] / last)[hits].mean()
-    return values
+    order = np.argsort(-scores, axis=0, kind="stable")
+    descending, hits = np.take_along_axis(scores, order, 0), np.take_along_axis(truth, order, 0)
+    ends = np.ones(truth.shape, bool)  # where a run of equal scores ends
+    ends[:-1] = descending[:-1] != descending[1:]
+    places = np.where(ends, np.arange(len(truth))[:, None], len(truth))
+    last = np.minimum.accumulate(places[::-1], axis=0)[::-1]
+    precision = np.take_along_axis(np.cumsum(hits, axis=0), last, 0) / (last + 1)
+    positives = hits.sum(0)
+    return np.where(positives > 0, (precision * hits).sum(0) / np.maximum(positives, 1), np.nan)
 
 
 def school_figures(actual: Ints, scores: Floats, **options: Any) -> Figures:
@@ -153,7 +155,7 @@ def judge(scored: Scored, **options: Any) -> dict[str, Any]:
         figures["tags"] = tag_figures(tags, tag_scores, **options)
         baseline["tags"] = tag_figures(tags, np.zeros_like(tag_scores), **options)
         gain["map"] = interval(
-            lambda t, s: mean_ap(t, s) - mean_ap(t, np.zeros_like(s)), tags, tag_scores, **options
+            lambda t, s: mean_ap(t, s) - float(t.mean(0)[t.any(0)].mean()), tags, tag_scores, **options
         )
     return {**figures, "most_frequent": baseline, "gain": gain}
 

@@ -217,8 +217,12 @@ def _double(x: Tensor) -> Tensor:
 
 
 def _normalise(x: Tensor) -> Tensor:
-    """Each pixel's channels at unit root mean square (Karras et al. 2018); no statistics to keep."""
-    return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-6)
+    """Each picture's maps, all together, at unit root mean square.
+
+    Pixel by pixel (Karras et al. 2018) it would draw outlines where a young network's maps cross
+    zero; over the batch it would need statistics, and tie a picture to its neighbours.
+    """
+    return x * torch.rsqrt(x.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-6)
 
 
 def _spread(x: Tensor, parts: int) -> Tensor:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -60,7 +59,6 @@ def run_shard(shard: Shard) -> int:
         PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
     """
     kit = load_kit(shard.settings, shard.methods, shard.model)
-    _one_thread()
     tree = Tree.at(shard.out)
     try:
         shard.journal.parent.mkdir(parents=True, exist_ok=True)
@@ -74,15 +72,6 @@ def run_shard(shard: Shard) -> int:
     except OSError as error:
         raise PentimentoError(machine_trouble(shard.out, error)) from None
     return len(shard.works)
-
-
-def _one_thread() -> None:
-    """Works run side by side: one thread each is fastest, and makes the bytes the same everywhere."""
-    import cv2
-
-    cv2.setNumThreads(1)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
 
 
 def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:

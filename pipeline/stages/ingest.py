@@ -61,7 +61,8 @@ def _catalog(inventory: pd.DataFrame, infos: dict[str, Any], failures: dict[str,
         info = infos.get(row["sha256"], {})
         fields = json.loads(row.pop("fields"))
         record = row.pop("record")
-        row["problem"] = row["problem"] or failures.get(row["sha256"])
+        if pd.isna(row["problem"]):
+            row["problem"] = failures.get(row["sha256"])
         row |= {name: info.get(name) for name in _FILE_COLUMNS}
         row |= {name: fields.get(name) for name in FIELDS}
         rows.append(row | {"tags": fields.get("tags") or [], "record": record})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pandas as pd
 from pydantic import Field
@@ -26,7 +27,7 @@ def take(params: Params, ctx: Context) -> pd.DataFrame:
     """The inventory as it is now: every picture, hashed where its size or modification time is new."""
     rows, keys = [], {}
     for item in list_items(params.sources, ctx.root):
-        row = {
+        row: dict[str, Any] = {
             "id": item.id,
             "source": item.source,
             "location": item.location,
@@ -37,6 +38,12 @@ def take(params: Params, ctx: Context) -> pd.DataFrame:
             "fields": json.dumps(item.fields, ensure_ascii=False),
             "record": json.dumps(item.record, ensure_ascii=False, default=str),
         }
+        if not item.path.isprintable():
+            # A table cannot hold such a name; the row keeps a spelt-out one, for the quarantine.
+            spelt = {name: ascii(row[name])[1:-1] for name in ("id", "path")}
+            problem = "the file's name has bytes that are no printable UTF-8"
+            rows.append(row | spelt | {"problem": problem, "fields": "{}", "record": "{}"})
+            continue
         try:
             file = file_of(item.location, item.path, ctx.root)
             stat = file.stat()

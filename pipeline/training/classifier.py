@@ -120,6 +120,7 @@ class ClassifierTask:
         # Every classifier ends in its one layer of logits; L2 is put on that layer's weights.
         self.head = [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
         self.train, self.val = train, val
+        self.head.bias.data.copy_(_prior(train, recipe.schools))
         self.losses, self.schedule, self.schools = recipe.losses, recipe.schedule, recipe.schools
         self.monitor: tuple[str, bool] | None = ("val_loss", False) if len(val) else None
         trained = [p for p in network.parameters() if p.requires_grad]
@@ -212,7 +213,6 @@ class DescriptionTask(ClassifierTask):
         head.mean.copy_(flat.mean(dim=0))
         head.scale.copy_(flat.std(dim=0, correction=0) + 1e-3)
         nn.init.zeros_(head.linear.weight)
-        nn.init.zeros_(head.linear.bias)
         super().__init__(head, train, val, recipe)
         self.monitor = None  # a convex problem: the last epoch is the best that there is
         self.views = torch.from_numpy(views)
@@ -303,6 +303,21 @@ def train_fold(
     with torch.inference_mode():
         logits: Tensor = head(torch.from_numpy(views[test, :2])).double().mean(dim=1)
     return logits.numpy()
+
+
+def _prior(labels: Labels, schools: int) -> Tensor:
+    """The logits (S + T,) of how frequent schools (as they are weighted) and tags are.
+
+    A bias that starts there need not be learnt: from 0, few short steps would not reach a rare
+    tag's, and every tag would seem likely.
+    """
+    known = labels.school != NO_SCHOOL
+    drawn = labels.repeat * labels.weight
+    school = np.bincount(labels.school[known], drawn[known], minlength=schools) + 1e-2
+    tags = (labels.repeat[:, None] * labels.tags).sum(0) + 0.5
+    absent = labels.repeat.sum() + 1 - tags
+    logits = np.concatenate([np.log(school / school.sum()), np.log(tags / absent)])
+    return torch.from_numpy(logits).float()
 
 
 def _stack(tensors: list[Tensor]) -> Tensor:

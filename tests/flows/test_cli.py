@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from pipeline.errors import PentimentoError
+from tests.conftest import ROOT
 
 COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
 SLOW = (
@@ -112,3 +114,26 @@ def test_sync_tells_new_changed_and_gone(project: Path, make_archive: object) ->
     assert found.changed == ("folder:Dutch/work0002.png",)
     assert found.gone == ("folder:Dutch/work0000.png",)
     assert found.sentence() == "6 works: 1 new, 1 changed, 1 gone."
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "profiles").glob("*.yaml")), ids=lambda f: f.stem)
+def test_a_profile_changes_its_values_only_and_stays_valid(project: Path, file: Path) -> None:
+    from pipeline import stages
+    from pipeline.params import load_params, read_params
+
+    shutil.copytree(ROOT / "profiles", project / "profiles")
+    before = (project / "params.yaml").read_text()
+    CliRunner().invoke(app, ["profile", file.stem, "--dry-run"], catch_exceptions=False)
+    assert (project / "params.yaml").read_text() == before
+    CliRunner().invoke(app, ["profile", file.stem], catch_exceptions=False)
+    after = (project / "params.yaml").read_text()
+    assert len(after.splitlines()) == len(before.splitlines()), "comments and order stay"
+    assert after != before
+    for name in read_params(file):
+        load_params(project / "params.yaml", name, stages.load(name).params)
+
+
+def test_an_unknown_profile_names_the_known_ones(project: Path) -> None:
+    shutil.copytree(ROOT / "profiles", project / "profiles")
+    with pytest.raises(PentimentoError, match="there is no profile 'gpo'; there are: gpu"):
+        CliRunner().invoke(app, ["profile", "gpo"], catch_exceptions=False)

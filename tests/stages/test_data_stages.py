@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,10 +91,12 @@ def bad_archive(folder: Path) -> dict[str, str]:
     Image.fromarray(painting(2)).save(folder / "mislabelled.jpg", format="PNG")
     Image.fromarray(painting(3)).convert("CMYK").save(folder / "cmyk.jpg")
     Image.fromarray(painting(4)).convert("P").save(folder / "palette.png")
-    Image.fromarray((painting(5)[..., 0].astype(np.uint16) * 257)).save(folder / "deep.tif")
+    Image.fromarray(painting(5)[..., 0].astype(np.uint16) * 257).save(folder / "deep.tif")
     frames = [Image.fromarray(painting(n)) for n in (6, 7)]
     frames[0].save(folder / "animated.gif", save_all=True, append_images=frames[1:])
+    (folder / os.fsdecode(b"bytes\xff.png")).write_bytes(whole)
     return {
+        "bytes\\udcff.png": "no printable UTF-8",
         "twin.jpg": "the same file as folder:good.jpg",
         "cut.jpg": "cannot be decoded",
         "empty.png": "is empty",
@@ -125,7 +128,7 @@ def test_too_many_bad_files_stop_the_run_with_the_commonest_reason(project: Path
     bad_archive(tmp_path / "archive")
     settle(project, tmp_path / "archive", clean__max_failure_ratio=0.1, ingest__max_failure_ratio=0.9)
     run(project, "inventory", "ingest")
-    with pytest.raises(PentimentoError, match=r"clean: 6 of 12 works would be quarantined.*commonest reason"):
+    with pytest.raises(PentimentoError, match=r"clean: 7 of 13 works would be quarantined.*commonest reason"):
         run(project, "clean")
     assert not (project / paths.WORKS).exists()
 

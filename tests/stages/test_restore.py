@@ -12,7 +12,6 @@ from pipeline.archive.fixity import tree_sha256
 from pipeline.errors import PentimentoError
 from pipeline.stage import run_stage
 from pipeline.stages.restore import STAGE
-
 from tests.conftest import ROOT, painting
 
 

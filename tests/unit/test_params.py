@@ -63,7 +63,9 @@ def test_a_missing_file_is_said(tmp_path: Path) -> None:
         load_params(tmp_path / "params.yaml", "demo", Model)
 
 
-@given(st.text(alphabet="abcdefgh_", min_size=1, max_size=12).filter(lambda key: key not in ("side", "names")))
+@given(
+    st.text(alphabet="abcdefgh_", min_size=1, max_size=12).filter(lambda key: key not in ("side", "names"))
+)
 def test_no_unknown_key_is_ever_accepted(tmp_path_factory: pytest.TempPathFactory, key: str) -> None:
     folder = tmp_path_factory.mktemp("params")
     with pytest.raises(PentimentoError, match="unknown key"):

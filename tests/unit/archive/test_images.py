@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -92,3 +93,13 @@ def test_text_is_no_image(tmp_path: Path) -> None:
     file.write_text("not a picture")
     with pytest.raises(ItemError, match="not a readable image"):
         probe(file)
+
+
+@pytest.mark.parametrize("name", [b"odd \xff.png", b"line\nbreak.png"])
+def test_names_that_are_no_text(tmp_path: Path, name: bytes) -> None:
+    save(tmp_path / "a.png", PICTURE)
+    file = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+    (tmp_path / "a.png").rename(file)
+    assert probe(file).format == "png"
+    assert np.array_equal(read_rgb(file), np.asarray(PICTURE))
+    assert max(read_rgb(file, max_side=32).shape) == 32
