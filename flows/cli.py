@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import typer
 
@@ -26,10 +27,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, plan, check, profile, sync, retrain, nightly, report):
-    app.command(rich_help_panel="The pipeline")(command)
-for command in (restore, generate, classify):
-    app.command(rich_help_panel="Pictures")(command)
+PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "The pipeline": (demo, plan, check, profile, sync, retrain, nightly, report),
+    "Pictures": (restore, generate, classify),
+}
+for panel, commands in PANELS.items():
+    for command in commands:
+        app.command(rich_help_panel=panel)(command)
 
 
 def main() -> None:

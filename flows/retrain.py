@@ -9,8 +9,8 @@ from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
-from prefect.states import State
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import stages
@@ -61,10 +61,9 @@ def retrain(root: str | None = None, sync: bool = True) -> dict[str, float]:
             logger.info("%s: up to date", node.name)
             continue
         logger.info("%s: %s", node.name, node.reason)
+        named = run_stage.with_options(task_run_name=node.name)
         needs = [futures[need] for need in node.needs if need in futures]
-        futures[node.name] = run_stage.with_options(task_run_name=node.name).submit(
-            project, node.name, wait_for=needs
-        )
+        futures[node.name] = named.submit(project, node.name, wait_for=needs)  # type: ignore[call-overload]
     wait(list(futures.values()))
     failed = {name: future.state for name, future in futures.items() if not future.state.is_completed()}
     seconds |= {name: future.result() for name, future in futures.items() if name not in failed}

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +57,15 @@ def plan(root: Path) -> list[Node]:
     Raises:
         PentimentoError: when there is no git or DVC repository, or dvc.yaml is not valid.
     """
-    import networkx
-
     with open_repo(root) as repo:
         graph = repo.index.graph
+        needs = {s.name: tuple(sorted(need.name for need in graph.successors(s))) for s in repo.index.stages}
         own = {name: _explain(changes) for name, changes in repo.status().items()}
-        ordered = networkx.lexicographical_topological_sort(graph.reverse(), key=lambda s: _rank(repo, s))
-        nodes: dict[str, Node] = {}
-        for stage in ordered:
-            needs = tuple(sorted(need.name for need in graph.successors(stage)))
-            stale = [need for need in needs if nodes[need].reason]
-            reason = own.get(stage.name) or (f"after {', '.join(stale)}" if stale else None)
-            nodes[stage.name] = Node(stage.name, needs, reason)
+    nodes: dict[str, Node] = {}
+    for name in TopologicalSorter(needs).static_order():
+        stale = [need for need in needs[name] if nodes[need].reason]
+        reason = own.get(name) or (f"after {', '.join(stale)}" if stale else None)
+        nodes[name] = Node(name, needs[name], reason)
     return list(nodes.values())
 
 
@@ -178,11 +176,6 @@ def _end_group(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _rank(repo: Any, stage: Any) -> int:
-    """The stage's place in dvc.yaml, so that the order reads like the file."""
-    return next((n for n, other in enumerate(repo.index.stages) if other.addressing == stage.addressing), 0)
 
 
 def _explain(changes: list[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from pipeline.params import known_keys, read_params
 
 _KEY = re.compile(r"^(?P<indent> *)(?:- )?(?P<key>[a-z_0-9]+):(?P<rest>.*)$")
 
+_LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >="}
+
 
 def params_page(root: Path) -> str:
     """The page as Markdown: per stage, each key with its value, what it allows, and what it is."""
@@ -18,8 +21,8 @@ def params_page(root: Path) -> str:
     lines = [
         "# Parameters",
         "",
-        "Everything that a result depends on is in `params.yaml`, one section per stage; an unknown key is an",
-        "error. This page is made from that file and from the stages' types by `make docs`.",
+        "Everything that a result depends on is in `params.yaml`, one section per stage; an unknown key is",
+        "an error. This page is made from that file and from the stages' types by `make docs`.",
     ]
     for name in values:
         stage = stages.load(name)
@@ -54,11 +57,25 @@ def _at(values: Any, dotted: str) -> Any:
 
 
 def _allowed(field: Any) -> str:
-    kind = field.annotation
-    name = getattr(kind, "__name__", str(kind)) if isinstance(kind, type) else str(kind)
-    name = re.sub(r"typing\.|pipeline\.[\w.]*\.|<class '(\w+)'>", lambda m: m[1] or "", name)
-    limits = [re.sub(r"^(Ge|Gt|Le|Lt|MinLen|MaxLen)\(|\)$", "", repr(m)) for m in field.metadata]
-    symbols = {"ge=": ">= ", "gt=": "> ", "le=": "<= ", "lt=": "< ", "min_length=": "length >= "}
-    for old, new in symbols.items():
-        limits = [limit.replace(old, new) for limit in limits]
-    return ", ".join([name, *limits]).replace("|", "\\|")
+    limits = []
+    for limit in field.metadata:
+        for name, sign in _LIMITS.items():
+            if hasattr(limit, name):
+                limits.append(f"{sign} {getattr(limit, name)}")
+    return ", ".join([_kind(field.annotation), *limits]).replace("|", "\\|")
+
+
+def _kind(kind: Any) -> str:
+    """A type in the words of a params file."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return ", ".join(f"`{value}`" for value in inner)
+    if origin is typing.Annotated:
+        return _kind(inner[0])
+    if origin is tuple:
+        return f"list of {_kind(inner[0])}"
+    if origin is dict:
+        return f"{_kind(inner[0])}: {_kind(inner[1])}"
+    if inner:
+        return " or ".join(_kind(one) for one in inner)
+    return "null" if kind is type(None) else str(getattr(kind, "__name__", kind))

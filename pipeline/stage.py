@@ -49,8 +49,9 @@ class Stage(Generic[P]):
 class Context:
     """What a stage may use beside its parameters and files.
 
-    `code` is the SHA-256 of the stage's code; `fingerprint` stands for the stage's parameters and code: it is part of every ledger key and of
-    the checkpoint folder's name, so that results of other settings are never mistaken for these.
+    `code` is the SHA-256 of the stage's code; `fingerprint` stands for its parameters and code: it is
+    part of every ledger key and of the checkpoint folder's name, so that results of other settings are
+    never mistaken for these.
     """
 
     stage: str

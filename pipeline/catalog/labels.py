@@ -60,7 +60,7 @@ def parse_artist(written: str | None) -> Artist:
 
 
 def parse_school(nationality: str | None, bio: str | None, culture: str | None) -> str | None:
-    """The school of a work: its maker's nationality, else named in the maker's biography, else its culture."""
+    """The school of a work: its maker's nationality, else what the biography or the culture names."""
     if nationality:
         first: str = re.split(r"[,;/]| or |\?", nationality)[0].strip()
         if first:

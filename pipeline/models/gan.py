@@ -57,7 +57,10 @@ class Generator(nn.Module):
         channels = _channels(width, side)[::-1]
         self.style = nn.Sequential(nn.Linear(latent, latent), nn.LeakyReLU(0.2), nn.Linear(latent, latent))
         self.start = nn.Linear(latent, channels[0] * BASE * BASE)
-        self.blocks = nn.ModuleList(_Up(inputs, outputs, latent) for inputs, outputs in pairwise(channels))
+        self.blocks = nn.ModuleList(
+            _Up(inputs, outputs, latent, side=2 * BASE * 2**step)
+            for step, (inputs, outputs) in enumerate(pairwise(channels))
+        )
         self.to_rgb = nn.Conv2d(channels[-1], 3, 3, padding=1)
         self.apply(_initialise)
         with torch.no_grad():
@@ -153,10 +156,19 @@ class Projection(nn.Module):
 
 
 class _Up(nn.Module):
-    """Twice the resolution: a residual of two convolutions, the first one modulated by the style."""
+    """Twice the resolution: a residual of two convolutions, modulated by the style.
 
-    def __init__(self, inputs: int, outputs: int, style: int) -> None:
+    A fixed map of noise, its strength in each channel set by the style, is what grain and brushwork
+    are made from (noise drawn anew for every picture would break its being a function of the latent).
+    """
+
+    noise: Tensor
+
+    def __init__(self, inputs: int, outputs: int, style: int, side: int) -> None:
         super().__init__()
+        draw = torch.Generator().manual_seed(side)
+        self.register_buffer("noise", torch.randn(1, 1, side, side, generator=draw))
+        self.strength = nn.Linear(style, outputs)
         self.gain = nn.Linear(style, inputs)
         self.first = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.second = nn.Conv2d(outputs, outputs, 3, padding=1)
@@ -165,9 +177,11 @@ class _Up(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         gain = 1 + self.gain(style)[:, :, None, None]
         h = functional.leaky_relu(_normalise(x) * gain, 0.2)
-        h = self.first(_double(h))
+        h = self.first(functional.interpolate(h, scale_factor=2.0))
+        h = h + 0.2 * self.noise.to(h.dtype) * self.strength(style)[:, :, None, None]
         h = self.second(functional.leaky_relu(h, 0.2))
-        out: Tensor = (h + _double(self.skip(x))) * 0.7071  # keeps the variance
+        skip = functional.interpolate(self.skip(x), scale_factor=2.0, mode="bilinear")
+        out: Tensor = (h + skip) * 0.7071  # keeps the variance
         return out
 
 
@@ -209,11 +223,6 @@ def _channels(width: int, side: int) -> list[int]:
         raise ValueError(f"side must be a power of two of at least {2 * BASE}, not {side}")
     steps = (side // BASE).bit_length()
     return [width * min(2**step, 8) for step in range(steps)]
-
-
-def _double(x: Tensor) -> Tensor:
-    """Twice the sides, bilinearly: nearest neighbours would show as blocks in a young generator."""
-    return functional.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 def _normalise(x: Tensor) -> Tensor:

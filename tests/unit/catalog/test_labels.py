@@ -44,7 +44,8 @@ def test_schools(nationality: str | None, bio: str | None, culture: str | None, 
 
 def test_labels_carry_their_origin_and_gaps_stay_gaps() -> None:
     row = {"artist": "El Greco (Domenikos Theotokopoulos)", "artist_bio": None, "nationality": "Greek",
-           "culture": None, "date": "ca. 1600", "year_begin": None, "year_end": None, "tags": ["Men ", "Men", ""]}  # fmt: skip
+           "culture": None, "date": "ca. 1600", "year_begin": None,
+           "year_end": None, "tags": ["Men ", "Men", ""]}  # fmt: skip
     gap = dict.fromkeys(row) | {"tags": []}
     labels = normalise(pd.DataFrame([row, gap]))
     assert labels.loc[0, ["artist", "school", "year", "period"]].tolist() == [

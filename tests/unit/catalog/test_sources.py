@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,9 @@ def test_a_folders_levels_name_labels(tmp_path: Path) -> None:
 def test_a_table_with_a_column_map(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("﻿nr,img,by,born,terms\n1,a.png,Hals,1600,Men| Dogs \n2,,Nobody,,\n")
     save(tmp_path / "img" / "a.png")
-    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path / "img"),
-              "columns": {"id": "nr", "file": "img", "artist": "by", "year_begin": "born", "tags": "terms"}}  # fmt: skip
+    columns = {"id": "nr", "file": "img", "artist": "by", "year_begin": "born", "tags": "terms"}
+    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path / "img")}
+    source["columns"] = columns
     (item,) = list_items(specs(source), tmp_path)
     assert item.id == "table:1"
     assert item.fields == {"artist": "Hals", "year_begin": 1600, "tags": ["Men", "Dogs"]}
@@ -111,7 +111,7 @@ def test_two_sources_need_two_names(tmp_path: Path) -> None:
 def test_no_path_leads_out_of_its_source(tmp_path: Path) -> None:
     save(tmp_path / "secret.png")
     (tmp_path / "a").mkdir()
-    os.symlink(tmp_path / "secret.png", tmp_path / "a" / "link.png")
+    (tmp_path / "a" / "link.png").symlink_to(tmp_path / "secret.png")
     for path in ("../secret.png", "link.png", str(tmp_path / "secret.png")):
         with pytest.raises(ItemError, match="leads out of its source"):
             file_of(str(tmp_path / "a"), path, tmp_path)
