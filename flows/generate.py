@@ -9,8 +9,6 @@ from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from pipeline import environment, paths
-from pipeline.generation import batch
-from pipeline.generation.sampling import load_generator
 
 BATCH = 16  # groups of pictures per task
 
@@ -20,6 +18,9 @@ def generate_groups(
     model: Path, out: Path, groups: list[int], *, count: int, seed: int, truncation: float
 ) -> int:
     """Make the missing pictures of some groups; how many there were."""
+    from pipeline.generation import batch
+    from pipeline.generation.sampling import load_generator
+
     generator = load_generator(model)
     return sum(
         batch.write_group(generator, out, g, count=count, seed=seed, truncation=truncation) for g in groups
@@ -49,6 +50,9 @@ def generate_flow(
     Raises:
         PentimentoError: when the model is no generator, or the folder holds anything else.
     """
+    # Imported here: `prefect deploy` loads this file in several threads, which torch does not bear.
+    from pipeline.generation import batch
+
     source = Path(model) if model else paths.project_root() / paths.GENERATOR
     target = Path(out)
     batch.begin(target, batch.request(source, seed, truncation))

@@ -118,7 +118,8 @@ class Discriminator(nn.Module):
         x = functional.leaky_relu(self.last(torch.cat([x, _spread(x, parts)], dim=1)), 0.2)
         scores = [self.score(x.flatten(1))]
         for head, maps in zip(self.heads, features, strict=True):
-            scores.append(head(maps).mean(dim=(1, 2, 3))[:, None])
+            seen = torch.cat([maps, _spread(maps, parts)], dim=1)
+            scores.append(head(seen).mean(dim=(1, 2, 3))[:, None])
         return torch.cat([score.float() for score in scores], dim=1)
 
 
@@ -203,7 +204,7 @@ class _Down(nn.Module):
 
 def _head() -> nn.Sequential:
     return nn.Sequential(
-        spectral_norm(nn.Conv2d(PROJECTED, PROJECTED, 3, padding=1)),
+        spectral_norm(nn.Conv2d(PROJECTED + 1, PROJECTED, 3, padding=1)),
         nn.LeakyReLU(0.2),
         spectral_norm(nn.Conv2d(PROJECTED, 1, 1)),
     )
