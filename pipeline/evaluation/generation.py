@@ -126,6 +126,25 @@ def nearest_training(samples: Features, held_out: Features, train: Features) -> 
     )
 
 
+def spread(pictures: NDArray[np.uint8], real: NDArray[np.uint8], cells: int = 8) -> float:
+    """How varied pictures are in layout and colour, as a share of how varied real ones are.
+
+    The standard deviation over pictures of the mean colour of each of `cells` x `cells` cells. It
+    knows nothing of features: a generator that repeats one picture is near 0, whatever its KID-Lite0.
+
+    Args:
+        pictures, real: (N, side, side, 3), 8 bit; side a multiple of `cells`.
+        cells: cells a side.
+    """
+
+    def deviation(x: NDArray[np.uint8]) -> float:
+        size = x.shape[1] // cells
+        means = x.reshape(len(x), cells, size, cells, size, 3).mean(axis=(2, 4))
+        return float(means.std(axis=0).mean())
+
+    return round(deviation(pictures) / max(deviation(real), 1e-9), 4)
+
+
 def distances(x: Features, y: Features) -> NDArray[np.float64]:
     """Euclidean distances (len(x), len(y))."""
     a, b = x.astype(np.float64), y.astype(np.float64)

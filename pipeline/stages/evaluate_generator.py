@@ -15,7 +15,12 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.generation import kernel_distance_interval, manifolds, nearest_training
+from pipeline.evaluation.generation import (
+    kernel_distance_interval,
+    manifolds,
+    nearest_training,
+    spread,
+)
 from pipeline.generation.sampling import load_generator, sample
 from pipeline.models.gan import Generator
 from pipeline.models.lite0 import embed
@@ -51,10 +56,11 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     reference, real = embed(train), embed(held_out)
     metrics: dict[str, Any] = {}
     features = {"trained": embed(trained), "untrained": embed(untrained), "real": real}
+    pictures = {"trained": trained, "untrained": untrained, "real": held_out}
     for name, found in features.items():
         kid = kernel_distance_interval(found, reference, params.subset, params.repeats, params.seed)
         shape = manifolds(reference, found, params.neighbours)
-        metrics[name] = {"KID-Lite0": kid, **vars(shape)}
+        metrics[name] = {"KID-Lite0": kid, "spread": spread(pictures[name], train), **vars(shape)}
     near = nearest_training(features["trained"], real, reference)
     metrics["nearest_training"] = {
         "share_as_near_as_a_copy": near.copied,

@@ -13,6 +13,7 @@ from pipeline.evaluation.generation import (
     kernel_distance_interval,
     manifolds,
     nearest_training,
+    spread,
 )
 
 
@@ -106,3 +107,10 @@ def test_distances_are_euclidean():
     x, y = cloud(5), cloud(7, seed=1)
     wanted = np.linalg.norm(x[:, None].astype(float) - y[None].astype(float), axis=2)
     assert np.allclose(distances(x, y), wanted)
+
+
+def test_spread_of_the_same_of_half_and_of_one_repeated_picture():
+    real = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    assert spread(real, real) == 1.0
+    assert spread(real // 2, real) == pytest.approx(0.5, abs=0.01)
+    assert spread(np.repeat(real[:1], 20, axis=0), real) == 0.0
