@@ -80,8 +80,8 @@ class Benchmark:
         state = environment.state_dir(self.root)
         describer = Describer(state / "ledger.sqlite", params.side, self.fabric.device)
         augmentation = Augmentation(partial(build, self.policy), value_sha256(self.policy)[:16])
-        views = describer.views(self.pictures, augmentation, params.views, params.schedule.seed, "views")
-        recipe = Recipe(params.losses, params.schedule, self.schools)
+        views = describer.views(self.pictures, augmentation, params.views, params.seed, "views")
+        recipe = Recipe(params.losses, params, self.schools)
 
         def fit_predict(fold: int, train: Any, test: Any) -> Any:
             return train_fold(

@@ -93,11 +93,9 @@ def train(
     checkpoint = state / CHECKPOINT
     epochs = torch.load(checkpoint, weights_only=True)["epoch"] if checkpoint.exists() else 0
     while True:
-        torch.manual_seed(params.schedule.seed)
+        torch.manual_seed(params.seed)
         generator, discriminator = networks(params)
-        schedule = params.schedule.model_copy(
-            update={"epochs": max(1, epochs), "cosine": False, "patience": 0}
-        )
+        schedule = params.model_copy(update={"epochs": max(1, epochs), "cosine": False, "patience": 0})
         task = GANTask(
             pictures,
             generator,

@@ -63,8 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     root = paths.project_root()
     params = load_params(root / paths.PARAMS, "train_restorer", Params)
-    schedule = params.schedule.model_copy(update={"epochs": arguments.epochs, "patience": 0})
-    params = params.model_copy(update={"start_from": None, "schedule": schedule})
+    params = params.model_copy(update={"start_from": None, "epochs": arguments.epochs, "patience": 0})
     shards = Shards(root / paths.PREPARED)
     extra, used = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)
     train = [shards[row] for row in shards.rows("train")] + extra
@@ -74,7 +73,7 @@ def main() -> None:
     recipe = params.model_dump(mode="json", exclude={"start_from"})
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, arguments.max_side, used, len(train)])[:16]
-    trainer = TimedTrainer(task, schedule, arguments.state / key, make_fabric())
+    trainer = TimedTrainer(task, params, arguments.state / key, make_fabric())
     trainer.end = time.monotonic() if arguments.export_only else _deadline(arguments.minutes)
     best = trainer.fit("pretrain restorer")
     if not trainer.history:

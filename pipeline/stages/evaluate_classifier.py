@@ -79,7 +79,7 @@ def _cross_validate(
     stored = classifier.card["recipe"]
     recipe = Recipe(
         Losses.model_validate_json(json.dumps(stored["losses"])),
-        Schedule.model_validate_json(json.dumps(stored["schedule"])),
+        Schedule.model_validate_json(json.dumps({name: stored[name] for name in Schedule.model_fields})),
         len(classifier.schools),
     )
     policy = json.loads((shards.folder / "augmentation.json").read_text(encoding="utf-8"))

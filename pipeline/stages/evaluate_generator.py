@@ -48,7 +48,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     generator = load_generator(inputs["generator"])
     train, held_out = _real(Shards(inputs["prepared"]), generator.side)
     trained = sample(generator, params.seed, 0, params.samples)
-    torch.manual_seed(load_card(inputs["generator"])["recipe"]["schedule"]["seed"])
+    torch.manual_seed(load_card(inputs["generator"])["recipe"]["seed"])
     fresh = build("gan_generator", load_card(inputs["generator"])["arguments"]).eval()
     assert isinstance(fresh, Generator)
     untrained = sample(fresh, params.seed, 0, params.samples)

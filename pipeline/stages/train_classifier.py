@@ -17,14 +17,13 @@ from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
 from pipeline.catalog.augmentation import build
 from pipeline.errors import PentimentoError
-from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.classifier import NO_SCHOOL, Labels, Losses, PictureTask, Recipe, fit_head, read_labels
 from pipeline.training.descriptions import Augmentation, Describer
 from pipeline.training.loop import Row, Schedule, Trainer, make_fabric
 
 
-class Params(StageParams):
+class Params(Schedule):
     """What is trained, and how."""
 
     model: Literal["frozen", "fine_tune", "cnn"]
@@ -33,7 +32,6 @@ class Params(StageParams):
     dropout: float = Field(ge=0, lt=1)
     tag_threshold: float = Field(gt=0, lt=1)
     losses: Losses
-    schedule: Schedule
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,7 @@ def _train_head(params: Params, data: _Data, ctx: Context) -> _Trained:
     fabric = make_fabric()
     describer = Describer(ctx.state / "ledger.sqlite", params.side, fabric.device)
     views = describer.views(
-        data.pictures["train"], data.augmentation, params.views, params.schedule.seed, "training views"
+        data.pictures["train"], data.augmentation, params.views, params.seed, "training views"
     )
     val = describer.plain(data.pictures["val"], "validation works")
     head, history = fit_head(
@@ -121,7 +119,7 @@ def _train_network(params: Params, data: _Data, ctx: Context) -> _Trained:
     if params.model == "cnn":
         architecture, arguments = "cnn", {"outputs": outputs, "dropout": params.dropout}
     fabric = make_fabric()
-    torch.manual_seed(params.schedule.seed)
+    torch.manual_seed(params.seed)
     task = PictureTask(
         registry.build(architecture, arguments),
         (data.pictures["train"], data.labels["train"]),
@@ -130,13 +128,13 @@ def _train_network(params: Params, data: _Data, ctx: Context) -> _Trained:
         side=params.side,
         augmenter=data.augmentation.build,
     )
-    trainer = Trainer(task, params.schedule, ctx.checkpoints, fabric)
+    trainer = Trainer(task, params, ctx.checkpoints, fabric)
     network = trainer.fit("train_classifier").cpu()
     return _Trained(network, trainer.history, architecture, arguments)
 
 
 def _recipe(params: Params, data: _Data) -> Recipe:
-    return Recipe(params.losses, params.schedule, len(data.classes["school"]))
+    return Recipe(params.losses, params, len(data.classes["school"]))
 
 
 def _card(params: Params, data: _Data, trained: _Trained) -> dict[str, Any]:

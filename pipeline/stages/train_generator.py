@@ -18,14 +18,13 @@ from pipeline.archive.shards import Shards
 from pipeline.errors import PentimentoError
 from pipeline.models.gan import Discriminator, Generator
 from pipeline.models.registry import load_model, save_model
-from pipeline.params import StageParams
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.gan import Adversarial, GANTask, views
 from pipeline.training.loop import Schedule, Trainer, make_fabric
 
 
-class Params(StageParams):
+class Params(Schedule):
     """The two networks, the pictures they see, and how they are trained."""
 
     side: int = Field(ge=32, le=256)
@@ -35,15 +34,14 @@ class Params(StageParams):
     discriminator_width: int = Field(ge=4, le=256)
     projected: bool
     start_from: str | None
-    schedule: Schedule
     adversarial: Adversarial
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Train on views of the training split; the averaged generator becomes the model."""
     shards = Shards(inputs["prepared"])
-    pictures = training_pictures(shards, params.side, params.views, params.schedule.seed)
-    torch.manual_seed(params.schedule.seed)
+    pictures = training_pictures(shards, params.side, params.views, params.seed)
+    torch.manual_seed(params.seed)
     generator, discriminator = networks(params)
     folder, start_sha256 = ctx.checkpoints, None
     if params.start_from is not None:
@@ -54,12 +52,12 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         generator,
         discriminator,
         params.adversarial,
-        learning_rate=params.schedule.learning_rate,
-        batch_size=params.schedule.batch_size,
-        seed=params.schedule.seed,
+        learning_rate=params.learning_rate,
+        batch_size=params.batch_size,
+        seed=params.seed,
         grids=folder / "samples",
     )
-    trainer = Trainer(task, params.schedule, folder, make_fabric())
+    trainer = Trainer(task, params, folder, make_fabric())
     trained = trainer.fit("train generator")
     card = {
         "kind": "generator of paintings",

@@ -36,7 +36,7 @@ class Network(StageParams):
     dilations: tuple[int, ...] = Field(min_length=1)
 
 
-class Params(StageParams):
+class Params(Schedule):
     """See params.yaml."""
 
     kinds: tuple[str, ...] = Field(min_length=1)
@@ -46,7 +46,6 @@ class Params(StageParams):
     examples: Examples
     fft_weight: float = Field(ge=0.0)
     bf16: bool
-    schedule: Schedule
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
@@ -60,7 +59,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     network, arguments, version = first_network(params, ctx.root)
     task = make_task(network, params, pictures["train"], pictures["val"])
     folder = ctx.checkpoints / version
-    trainer = Trainer(task, params.schedule, folder, fabric)
+    trainer = Trainer(task, params, folder, fabric)
     best = trainer.fit("train_restorer")
     history = trainer.history
     kept = max(history, key=lambda row: row["val_psnr"])
@@ -84,7 +83,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         plots.mkdir()
         table = pd.DataFrame(history).rename_axis("epoch").round(5)
         table.to_csv(plots / "history.csv", lineterminator="\n")
-        draw_damage(plots / "damage.png", pictures["train"][:5], params.schedule.seed)
+        draw_damage(plots / "damage.png", pictures["train"][:5], params.seed)
     return {
         "val_psnr": round(kept["val_psnr"], 3),
         "val_psnr_start": round(kept["val_psnr_start"], 3),
@@ -97,7 +96,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 def first_network(params: Params, root: Path) -> tuple[torch.nn.Module, dict[str, Any], str]:
     """The network to train, its arguments, and what it starts from: 'new' or a hash of weights."""
     if params.start_from is None:
-        torch.manual_seed(params.schedule.seed)
+        torch.manual_seed(params.seed)
         arguments: dict[str, Any] = params.network.model_dump(mode="json")
         return build(ARCHITECTURE, arguments), arguments, "new"
     folder = root / params.start_from
@@ -135,11 +134,11 @@ def make_task(
         damage=one_kind,
         start=fillers()[params.start],
         examples=params.examples,
-        batch_size=params.schedule.batch_size,
-        learning_rate=params.schedule.learning_rate,
+        batch_size=params.batch_size,
+        learning_rate=params.learning_rate,
         fft_weight=params.fft_weight,
         bf16=params.bf16,
-        seed=params.schedule.seed,
+        seed=params.seed,
     )
 
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import torch
 from lightning.fabric import Fabric
+from pydantic import Field
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -33,16 +34,16 @@ CHECKPOINT = "last.ckpt"
 
 
 class Schedule(StageParams):
-    """How long and how fast to train; a group inside a trainer's parameters."""
+    """How long and how fast to train: what the parameters of every training stage begin from."""
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0)
     cosine: bool
-    ema_decay: float
-    clip_norm: float
-    patience: int
-    seed: int
+    ema_decay: float = Field(ge=0, lt=1)
+    clip_norm: float = Field(ge=0)
+    patience: int = Field(ge=0)
+    seed: int = Field(ge=0)
 
 
 class Task(Protocol):

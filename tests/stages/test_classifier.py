@@ -58,7 +58,7 @@ def settle(project, **changes):
     settings = values["train_classifier"]
     settings |= {"side": 32, "views": 1}
     settings["losses"] |= {"l2_school": 0.01, "l2_tags": 0.01}
-    settings["schedule"] |= {"epochs": 8, "batch_size": 8, "learning_rate": 0.01}
+    settings |= {"epochs": 8, "batch_size": 8, "learning_rate": 0.01}
     values["evaluate_classifier"] |= {"folds": 2, "bootstrap": 100}
     for name, value in changes.items():
         *groups, key = name.split("__")
@@ -104,7 +104,7 @@ def test_frozen_head_learns_and_is_judged(prepared, monkeypatch):
         run_stage(stage, prepared)
     assert (tree_sha256(prepared / "models"), tree_sha256(plots)) == first
     monkeypatch.setattr(descriptions.Describer, "_run", lambda *_: pytest.fail("described again"))
-    settle(prepared, schedule__epochs=2)
+    settle(prepared, epochs=2)
     run_stage(train, prepared)
     assert tree_sha256(prepared / "models") != first[0]
 
@@ -114,7 +114,7 @@ def test_whole_networks_train_and_resume(prepared, model, rate, monkeypatch):
     from pipeline.training.loop import Trainer
 
     train, evaluate = stages()
-    settle(prepared, model=model, schedule__epochs=2, schedule__learning_rate=rate)
+    settle(prepared, model=model, epochs=2, learning_rate=rate)
     run_stage(train, prepared)
     whole = tree_sha256(prepared / "models")
     if model == "fine_tune":

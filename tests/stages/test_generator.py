@@ -43,10 +43,8 @@ def params(epochs=2, **changes) -> train_generator.Params:
     values = {
         "side": SIDE, "views": 2, "latent": 8, "width": 4, "discriminator_width": 4,
         "projected": False, "start_from": None,
-        "schedule": {
-            "epochs": epochs, "batch_size": 8, "learning_rate": 0.001, "cosine": False,
-            "ema_decay": 0.9, "clip_norm": 0.0, "patience": 0, "seed": 0,
-        },
+        "epochs": epochs, "batch_size": 8, "learning_rate": 0.001, "cosine": False,
+        "ema_decay": 0.9, "clip_norm": 0.0, "patience": 0, "seed": 0,
         "adversarial": {
             "discriminator_rate": 0.001, "augment": 1.0, "r1_weight": 1.0, "r1_every": 2,
             "grid_every": 1, "precision": "fp32",
