@@ -135,7 +135,8 @@ def _show(values: dict[str, Any], title: str, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=title, show_header=False)
+    typer.echo(title)
+    table = Table(show_header=False)
     for name, value in values.items():
         table.add_row(name.replace("_", " "), f"{value:,}")
     Console().print(table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def run_flow(root: Path, sync: bool = True) -> dict[str, float]:
     from flows.retrain import retrain as flow
 
     result: dict[str, float] = flow(str(root), sync)
+    logging.getLogger("prefect").setLevel(logging.WARNING)  # the last line is ours, not the server's
     return result
 
 
