@@ -18,6 +18,8 @@ DAMAGED = Path("data/damaged")
 RESTORED = Path("data/restored")
 GENERATED = Path("data/generated")
 
+PRETRAINED = Path("pretrained")  # start weights of ours, in git
+
 CLASSIFIER = Path("models/classifier")
 RESTORER = Path("models/restorer")
 GENERATOR = Path("models/generator")

@@ -2,8 +2,8 @@
 
 Mode `conserve`: pixels inside the mask are filled, everything else stays. The mask is given, or found
 by the detector, or both together. Its connected parts are told apart by shape (thin or wide), and each
-shape is filled by the method that was measured to be best for it, on crops around the parts: the cost
-follows the damage, not the size of the scan.
+is filled by the method that was measured to be best for its shape (or for its kind, where the mask says
+what it marks), on crops around the parts: the cost follows the damage, not the size of the scan.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pipeline.archive.atomic import write_json
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError
 from pipeline.restoration import names
-from pipeline.restoration.detect import detect
 from pipeline.restoration.fill import Filler, FillFailed, Mask
+from pipeline.restoration.masks import find_damage
 from pipeline.restoration.methods import LEARNT, Kit
 from pipeline.restoration.shapes import SHAPES, THIN
 
@@ -103,9 +103,8 @@ def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
     content = work.source.read_bytes()
     digest = hashlib.sha256(content).hexdigest()
     picture = imagefile.read(content, kit.settings.max_megapixels)
-    given = _given(work, picture.pixels.shape)
-    mask, origin = _mask(picture, given, kit)
-    account = Account()
+    damage = find_damage(picture, work.mask, kit.settings.detect)
+    mask, account = damage.mask, Account()
     share = float(mask.mean())
     if share > kit.settings.max_damage:
         limit = kit.settings.max_damage
@@ -114,7 +113,7 @@ def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
     if share == 0.0:
         written = imagefile.Written(content, "", picture.lossless, 0, 0, False, ())
     else:
-        filled = fill(picture, mask, kit, account)
+        filled = fill(picture, mask, kit, account, damage.kind)
         learnt = any(LEARNT in methods for methods in account.pixels.values())
         source_type = EDITED_BY_MODEL if learnt else EDITED_BY_ALGORITHM
         stated = source_type if kit.settings.state_source_type else None
@@ -132,8 +131,9 @@ def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
         "source": _describe(work, picture, digest),
         "output": output,
         "mask": {
-            "origin": origin,
-            "file_sha256": hashlib.sha256(given[1]).hexdigest() if given else None,
+            "origin": damage.origin,
+            "kind": damage.kind,
+            "file_sha256": damage.file_sha256,
             "pixels": int(mask.sum()),
             "fraction": round(share, 8),
         },
@@ -178,7 +178,9 @@ def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
     temporary.replace(path)
 
 
-def fill(picture: imagefile.Picture, mask: Mask, kit: Kit, account: Account) -> NDArray[Any]:
+def fill(
+    picture: imagefile.Picture, mask: Mask, kit: Kit, account: Account, kind: str | None = None
+) -> NDArray[Any]:
     """The picture's colours, (H, W, C) of its own type, with the masked pixels filled.
 
     Raises:
@@ -199,7 +201,7 @@ def fill(picture: imagefile.Picture, mask: Mask, kit: Kit, account: Account) -> 
         if not chosen.size:
             continue
         account.parts[shape] = len(chosen)
-        filler = kit.fillers[shape]
+        filler = kit.filler(shape, kind)
         reach = max(filler.reach, kit.fallback.reach)
         for window, group in _crops(stats, chosen, mask.shape, reach):
             wanted = group[labels[window]]
@@ -253,25 +255,6 @@ def _crops(
 
 def _side(start: int, stop: int, size: int, reach: int) -> slice:
     return slice(max(0, (start - reach) // _ALIGN * _ALIGN), min(size, stop + reach))
-
-
-def _given(work: Work, shape: tuple[int, ...]) -> tuple[Mask, bytes] | None:
-    if work.mask is None:
-        return None
-    content = work.mask.read_bytes()
-    return imagefile.read_mask(content, shape), content
-
-
-def _mask(picture: imagefile.Picture, given: tuple[Mask, bytes] | None, kit: Kit) -> tuple[Mask, str]:
-    mask = np.zeros(picture.pixels.shape[:2], np.bool_)
-    origins = []
-    if given is not None:
-        mask |= given[0]
-        origins.append("given")
-    if kit.settings.detect == "classical":
-        mask |= detect(picture.colour)
-        origins.append("detected")
-    return mask, " and ".join(origins) or "none"
 
 
 def _describe(work: Work, picture: imagefile.Picture, digest: str) -> dict[str, Any]:

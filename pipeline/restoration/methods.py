@@ -1,4 +1,4 @@
-"""Which filler fills what: chosen by measurement (models/methods.json), per shape of the damage."""
+"""Which filler fills what: chosen by measurement (models/methods.json), per shape or kind of damage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ class Kit:
     """All that a work is restored with."""
 
     settings: Settings
-    fillers: Mapping[str, Filler]
+    by_shape: Mapping[str, Filler]
+    by_kind: Mapping[str, Filler]
     fallback: Filler
     model: Mapping[str, str] | None  # name and SHA-256 of the card and weights, when one is used
     code_sha256: str
@@ -44,32 +45,37 @@ class Kit:
     @property
     def fingerprint(self) -> str:
         """Stands for settings, methods, model, code and software: part of every ledger key."""
-        chosen = {shape: filler.name for shape, filler in self.fillers.items()}
+        chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
         parts = [self.recipe, chosen, self.model, self.code_sha256, dict(self.software)]
         return value_sha256(parts)[:16]
 
+    def filler(self, shape: str, kind: str | None) -> Filler:
+        """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""
+        return self.by_kind.get(kind or "", self.by_shape[shape])
 
-def choose(path: Path) -> dict[str, str]:
-    """The method for each shape of damage, as measured.
+
+def choose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The method for each shape of damage, and for each kind, as measured.
 
     Raises:
         PentimentoError: when the file is missing or does not name a method for each shape.
     """
     try:
-        measured = json.loads(path.read_text(encoding="utf-8"))["by_shape"]
-        chosen = {shape: str(measured[shape]["best"]) for shape in SHAPES}
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        shapes = {shape: str(measured["by_shape"][shape]["best"]) for shape in SHAPES}
+        kinds = {str(kind): str(entry["best"]) for kind, entry in measured.get("by_kind", {}).items()}
     except FileNotFoundError:
         raise PentimentoError(
             f"{path} is missing: it says which method fills which damage; `dvc repro` makes it"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
     known = {*fillers(), LEARNT}
-    for shape, name in chosen.items():
+    for damage, name in (shapes | kinds).items():
         if name not in known:
             names = ", ".join(sorted(known))
-            raise PentimentoError(f"{path}: unknown method '{name}' for {shape}; known are: {names}")
-    return chosen
+            raise PentimentoError(f"{path}: unknown method '{name}' for {damage}; known are: {names}")
+    return shapes, kinds
 
 
 def load_kit(settings: Settings, methods: Path, model: Path) -> Kit:
@@ -81,10 +87,10 @@ def load_kit(settings: Settings, methods: Path, model: Path) -> Kit:
 def _load(settings_json: str, methods: Path, model: Path) -> Kit:
     settings = Settings.model_validate_json(settings_json)
     available = fillers()
-    chosen = choose(methods)
+    shapes, kinds = choose(methods)
     described: dict[str, str] | None = None
     libraries = list(_LIBRARIES)
-    if LEARNT in chosen.values():
+    if LEARNT in {*shapes.values(), *kinds.values()}:
         from pipeline.restoration.learnt import LearntFiller
 
         available[LEARNT] = LearntFiller(model)
@@ -96,7 +102,8 @@ def _load(settings_json: str, methods: Path, model: Path) -> Kit:
     _one_thread()
     return Kit(
         settings=settings,
-        fillers={shape: available[name] for shape, name in chosen.items()},
+        by_shape={shape: available[name] for shape, name in shapes.items()},
+        by_kind={kind: available[name] for kind, name in kinds.items()},
         fallback=available[settings.fallback],
         model=described,
         code_sha256=code_sha256(),

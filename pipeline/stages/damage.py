@@ -20,7 +20,8 @@ from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track
 from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.damage.texture import Mask, Pixels
+from pipeline.restoration.damage.texture import Pixels
+from pipeline.restoration.masks import write_mask
 from pipeline.stage import Context, Files, Metrics, Stage
 
 FORMATS = ("jpeg", "png", "tiff8", "tiff16")
@@ -54,7 +55,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             clean = truth.astype(np.float32) / np.float32(255)
             damaged, mask = damage(clean, [kind], rng)
             _write_work(_made(folder / "works" / name), damaged, layout)
-            _write_mask(_made(folder / "masks" / f"{name}.png"), mask)
+            write_mask(folder / "masks" / f"{name}.png", mask, kind)
             Image.fromarray(truth).save(_made(folder / "truth" / f"{name}.png"))
             rows.append({"path": name, "id": key, "kind": kind, "format": layout, "share": mask.mean()})
         table = pd.DataFrame(rows)
@@ -92,10 +93,6 @@ def _write_work(path: Path, pixels: Pixels, layout: str) -> None:
         picture.save(path, compression="tiff_lzw", dpi=(300, 300))
     else:
         picture.save(path, dpi=(300, 300))
-
-
-def _write_mask(path: Path, mask: Mask) -> None:
-    Image.fromarray(mask.astype(np.uint8) * 255).save(path)
 
 
 STAGE = Stage(

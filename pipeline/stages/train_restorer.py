@@ -159,6 +159,6 @@ STAGE = Stage(
     "train_restorer",
     Params,
     run,
-    inputs={"prepared": paths.PREPARED},
+    inputs={"prepared": paths.PREPARED, "start weights": paths.PRETRAINED / "restorer"},
     outputs={"restorer": paths.RESTORER, "plots": paths.plots("train_restorer")},
 )

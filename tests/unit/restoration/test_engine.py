@@ -11,6 +11,7 @@ from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import engine
 from pipeline.restoration.engine import Tree, Work, restore_work
 from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.masks import write_mask
 from pipeline.restoration.methods import Kit, choose, load_kit
 from pipeline.restoration.settings import Settings
 
@@ -51,11 +52,11 @@ class Failing:
         raise FillFailed("not today")
 
 
-def kit(thin=None, wide=None, **changes):
+def kit(thin=None, wide=None, by_kind=None, **changes):
     known = fillers()
     chosen = {"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]}
     settings = SETTINGS.model_copy(update=changes)
-    return Kit(settings, chosen, known[settings.fallback], None, "c0de", {"pentimento": "0"})
+    return Kit(settings, chosen, by_kind or {}, known[settings.fallback], None, "c0de", {"pentimento": "0"})
 
 
 @pytest.fixture
@@ -194,8 +195,8 @@ def test_a_source_that_changes_meanwhile_is_refused(made):
 def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
     path = tmp_path / "methods.json"
     path.write_text('{"by_shape": {"thin": {"best": "telea"}, "wide": {"best": "biharmonic"}}}')
-    assert choose(path) == {"thin": "telea", "wide": "biharmonic"}
-    assert load_kit(SETTINGS, path, tmp_path).fillers["wide"].name == "biharmonic"
+    assert choose(path) == ({"thin": "telea", "wide": "biharmonic"}, {})
+    assert load_kit(SETTINGS, path, tmp_path).by_shape["wide"].name == "biharmonic"
     path.write_text('{"by_shape": {"thin": {"best": "magic"}, "wide": {"best": "telea"}}}')
     with pytest.raises(PentimentoError, match="unknown method 'magic'"):
         choose(path)
@@ -206,8 +207,23 @@ def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
         choose(tmp_path / "none.json")
 
 
+def test_a_mask_that_states_its_kind_is_filled_by_that_kinds_method(made):
+    work, tree, hole = made([THIN, WIDE])
+    write_mask(work.mask, hole, "stains")
+    restore_work(work, tree, kit(by_kind={"stains": Constant()}))
+    account = json.loads((tree.proof / "a/b.png.json").read_text())
+    assert account["mask"]["kind"] == "stains"
+    for shape in ("thin", "wide"):
+        assert set(account["methods"][shape]["pixels_by_method"]) == {"constant"}
+    write_mask(work.mask, hole, "a kind that nobody measured")
+    restore_work(work, tree, kit(by_kind={"stains": Constant()}))
+    account = json.loads((tree.proof / "a/b.png.json").read_text())
+    assert set(account["methods"]["thin"]["pixels_by_method"]) == {"telea"}
+
+
 def test_the_fingerprint_follows_what_a_result_depends_on():
     plain = kit().fingerprint
     assert kit(max_failure_ratio=0.1, shard_megapixels=9).fingerprint == plain
     assert kit(jpeg_output="tiff").fingerprint != plain
     assert kit(thin=fillers()["biharmonic"]).fingerprint != plain
+    assert kit(by_kind={"stains": fillers()["biharmonic"]}).fingerprint != plain
