@@ -103,7 +103,10 @@ def _data(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
     quarantine = pd.read_parquet(sources.quarantine)
     return {
         "balance": charts.bars(
-            {row.school: {"works": row.works, "drawn per epoch": row.drawn} for row in balance.itertuples()}
+            {
+                row.school: {"works": row.works, "weight in training": round(row.drawn * row.weight, 1)}
+                for row in balance.itertuples()
+            }
         ),
         "augmentation": charts.picture(sources.plots / "prepare" / "augmentation.webp"),
         "quarantine": quarantine[["path", "reason"]].head(MAX_ROWS).to_dict("records"),
