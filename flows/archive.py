@@ -71,6 +71,8 @@ def preview(request: Request, workers: int = 1) -> dict[str, Any]:
             "unreadable": len(run.failures),
             "ignored_files": run.summary.ignored_files,
             "skipped_links": run.summary.skipped_links,
+            "without_mask": run.summary.without_mask,
+            "unused_masks": run.summary.unused_masks,
         }
 
 

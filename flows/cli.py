@@ -37,11 +37,12 @@ for panel, commands in PANELS.items():
 
 
 def main() -> None:
-    """Run the command line; a Pentimento error is one line and exit code 1."""
-    from pipeline.errors import PentimentoError
+    """Run the command line; an error that was foreseen is one line and exit code 1."""
+    from pipeline.errors import PentimentoError, explain_machine
 
     try:
         app()
-    except PentimentoError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    except (PentimentoError, OSError) as error:
+        reason = explain_machine(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {reason}", file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sqlite3
 import sys
 
 from pipeline import paths, stages
-from pipeline.errors import PentimentoError
+from pipeline.errors import PentimentoError, explain_machine
 from pipeline.stage import run_stage
 
 
@@ -28,8 +29,9 @@ def main() -> int:
         metrics = run_stage(stages.load(arguments.stage), paths.project_root())
         if arguments.json:
             print(json.dumps(metrics, indent=1))  # noqa: T201
-    except PentimentoError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+    except (PentimentoError, OSError, sqlite3.Error) as error:
+        reason = explain_machine(error) if isinstance(error, OSError) else str(error)
+        print(f"error: {reason}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

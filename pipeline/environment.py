@@ -50,6 +50,6 @@ def device() -> str:
 
 def _positive(name: str, default: int) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise PentimentoError(f"environment variable {name} must be a positive integer, not {text!r}")
     return int(text)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.reader import ReaderError
 
 from pipeline.errors import PentimentoError
 
@@ -16,7 +17,7 @@ from pipeline.errors import PentimentoError
 class StageParams(BaseModel):
     """Base of every stage's parameters, and of the groups inside them."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=StageParams)
@@ -28,6 +29,8 @@ def read_params(path: Path) -> dict[str, Any]:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PentimentoError(f"{path} is missing; run the command from the project's folder") from None
+    except (UnicodeError, ReaderError):
+        raise PentimentoError(f"{path} is not valid UTF-8 text") from None
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise PentimentoError(f"{path}, line {line}: not valid YAML: {error.problem}") from None
@@ -49,7 +52,10 @@ def load_params(path: Path, section: str, model: type[P]) -> P:
     try:
         return model.model_validate_json(_to_json(values[section]))
     except ValidationError as error:
-        problems = "; ".join(_explain(section, model, problem) for problem in error.errors())
+        found = error.errors(include_url=False)
+        # A list is also called too short when its items are wrong: that is no second fault.
+        faults = [one for one in found if one["type"] != "too_short"] or found
+        problems = "; ".join(_explain(section, model, problem) for problem in faults)
         raise PentimentoError(f"{path}: {problems}") from None
 
 
@@ -69,7 +75,7 @@ def _to_json(value: Any) -> str:
     import json
 
     # JSON mode keeps strictness (no "3" for 3) while letting a YAML list fill a tuple or a Path.
-    return json.dumps(value)
+    return json.dumps(value, default=str)
 
 
 def _explain(section: str, model: type[BaseModel], problem: Any) -> str:

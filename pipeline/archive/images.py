@@ -46,6 +46,8 @@ _DEPTHS = {
     "float": 32,
     "double": 64,
 }
+# libvips also reads tables, drawings and documents, which are no scans.
+_LOADERS = ("jpeg", "png", "tiff", "webp", "jp2k", "gif", "ppm", "heif", "jxl")
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES = {
     "b-w": "L",
@@ -131,8 +133,9 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
         if image.bands == 1:
             image = image.bandjoin([image, image])
         pixels: NDArray[np.uint8] = image.numpy()
-    except pyvips.Error as error:
-        raise ItemError(f"cannot be decoded: {_first_line(error)}") from None
+    except pyvips.Error:
+        # libvips keeps its messages for all threads together: they may be another picture's.
+        raise ItemError("cannot be decoded: the file is damaged or cut off") from None
     return np.ascontiguousarray(pixels[..., :3])
 
 
@@ -166,9 +169,12 @@ def _open(path: Path) -> Any:
     if path.stat().st_size == 0:
         raise ItemError("is empty (0 bytes)")
     try:
-        return _load(path)
-    except pyvips.Error as error:
-        raise ItemError(f"is not a readable image: {_first_line(error)}") from None
+        image = _load(path)
+    except pyvips.Error:
+        raise ItemError("is not a readable image, or of a format that is not supported") from None
+    if not image.get("vips-loader").startswith(_LOADERS):
+        raise ItemError("is not a readable image: " + image.get("vips-loader").removesuffix("load"))
+    return image
 
 
 def _load(path: Path, **options: Any) -> Any:
@@ -188,11 +194,6 @@ def _plain(path: Path) -> bool:
     """Whether libvips can open the name: it reads options from "[...]" and takes valid UTF-8 only."""
     name = str(path)
     return "[" not in name and name.isprintable()
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:200]
 
 
 def _pyvips() -> Any:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline.errors import PentimentoError
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     space TEXT NOT NULL,          -- stage + params + code: results of another space do not count
@@ -37,13 +39,19 @@ class Ledger:
     """Finished items of one space in a SQLite file; safe to share between processes."""
 
     def __init__(self, path: Path, space: str) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.space = space
+        path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit: transactions are opened by hand, so each `put` is durable when it returns.
-        self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute(_SCHEMA)
+        try:
+            self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise PentimentoError(
+                f"{path} cannot be used as a ledger ({error}); if the disk is not full, move the file away: "
+                "what it remembers is computed again"
+            ) from None
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
         """The finished ones among `keys`."""

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.archive.tables import read_table
+
 SHARD_BYTES = 256 * 2**20
 INDEX = "index.parquet"
 
@@ -48,7 +50,7 @@ class Shards:
     @cached_property
     def index(self) -> pd.DataFrame:
         """One row per picture; see the module."""
-        return pd.read_parquet(self.folder / INDEX)
+        return read_table(self.folder / INDEX)
 
     @cached_property
     def _places(self) -> list[tuple[int, int, int, int]]:

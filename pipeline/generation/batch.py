@@ -60,21 +60,26 @@ def begin(out: Path, wanted: dict[str, Any]) -> None:
     """Make the output folder, or see that it holds pictures of the same request.
 
     Raises:
-        PentimentoError: when the folder holds anything else.
+        PentimentoError: when the folder holds anything else, or cannot be written.
     """
     if problem := refusal(out, wanted):
         raise PentimentoError(problem)
-    if not (out / REQUEST).exists():
-        write_json(out / REQUEST, wanted)
-    for path in list(out.iterdir()):
-        if _leftover(path):  # of a process that was killed
-            path.unlink()
+    try:
+        if not (out / REQUEST).exists():
+            write_json(out / REQUEST, wanted)
+        for path in list(out.iterdir()):
+            if _leftover(path):  # of a process that was killed
+                path.unlink()
+    except OSError as error:
+        raise PentimentoError(f"{out} cannot be written: {error.strerror}; choose another folder") from None
 
 
 def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
     """Why a request must not be written to a folder; None when it may, or may go on there."""
     if out.exists() and not out.is_dir():
         return f"{out} is a file; choose a folder"
+    if file := next((parent for parent in out.parents if parent.is_file()), None):
+        return f"{out} cannot be made: {file} is a file; choose another folder"
     if not (out / REQUEST).is_file():
         if out.exists() and any(not _leftover(path) for path in out.iterdir()):
             return f"{out} is not empty; choose another folder"
@@ -82,6 +87,8 @@ def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
     try:
         found = json.loads((out / REQUEST).read_text(encoding="utf-8"))
     except ValueError:
+        return f"{out / REQUEST} is damaged; choose another folder"
+    if not isinstance(found, dict):
         return f"{out / REQUEST} is damaged; choose another folder"
     changed = [key for key in wanted if found.get(key) != wanted[key]]
     if changed:

@@ -36,7 +36,10 @@ def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:
         known = ", ".join(sorted(ARCHITECTURES))
         raise PentimentoError(f"unknown architecture '{architecture}'; known are: {known}")
     module, name = ARCHITECTURES[architecture]
-    network: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
+    try:
+        network: nn.Module = getattr(importlib.import_module(module), name)(**arguments)
+    except TypeError as error:
+        raise PentimentoError(f"architecture '{architecture}': {error}") from None
     return network
 
 
@@ -58,6 +61,12 @@ def load_card(folder: Path) -> dict[str, Any]:
         raise PentimentoError(f"no model in {folder}: {CARD} is missing") from None
     except ValueError as error:
         raise PentimentoError(f"{folder / CARD} is not valid JSON: {error}") from None
+    if (
+        not isinstance(card, dict)
+        or not isinstance(card.get("arguments"), dict)
+        or "architecture" not in card
+    ):
+        raise PentimentoError(f"{folder / CARD} is no model card: it names no architecture with arguments")
     return card
 
 

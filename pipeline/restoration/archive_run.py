@@ -23,10 +23,10 @@ from pipeline.archive.atomic import write_bytes
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.errors import PentimentoError
-from pipeline.restoration import names, output
+from pipeline.restoration import masks, names, output
 from pipeline.restoration.engine import Tree, Work
 from pipeline.restoration.methods import load_kit
-from pipeline.restoration.scan import Found, scan
+from pipeline.restoration.scan import Found, Scan, scan, selected
 from pipeline.restoration.settings import Settings
 from pipeline.restoration.shard import Shard, journals, machine_trouble, read_journal
 
@@ -62,6 +62,8 @@ class Summary:
     left: int = 0  # not reached
     ignored_files: int = 0
     skipped_links: int = 0
+    without_mask: int = 0  # works for which the folder of masks has none
+    unused_masks: int = 0  # masks of no work
     fallbacks: int = 0  # works in which a method failed and the classical one took over
     megapixels: float = 0.0  # done by this run
     seconds: float = 0.0
@@ -79,6 +81,7 @@ class ArchiveRun:
     summary: Summary
     ledger: Ledger | None  # None in a dry run over an output that does not exist yet
     space: str
+    masks: dict[str, Path] = field(default_factory=dict)  # relative path of a work -> its mask
     shards: list[Shard] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
     todo_megapixels: float = 0.0
@@ -145,9 +148,9 @@ class ArchiveRun:
         done = [r for r in output.finished_runs(self.request.out) if r["megapixels"] and r["seconds"]]
         return float(done[-1]["megapixels"] / done[-1]["seconds"]) if done else MP_PER_SECOND * workers
 
-    def fail(self, work: Work, reason: str) -> None:
+    def fail(self, relative: str, reason: str) -> None:
         """Note a failure that no journal tells of, such as a worker that was killed."""
-        self.failures[names.encode(work.relative)] = reason
+        self.failures[names.encode(relative)] = reason
 
     def _count(self, note: dict[str, Any]) -> None:
         if note["space"] != self.space:
@@ -172,6 +175,7 @@ def open_run(request: Request, dry: bool = False) -> Iterator[ArchiveRun]:
     """
     output.check_folders(request.source, request.out, request.masks)
     kit = load_kit(request.settings, request.methods, request.model)
+    found = _look_through(request)  # what cannot start leaves nothing behind
     with ExitStack() as stack:
         try:
             if not dry:
@@ -186,31 +190,65 @@ def open_run(request: Request, dry: bool = False) -> Iterator[ArchiveRun]:
                 for journal in sorted(journals(request.out).glob("*.jsonl")):
                     run.absorb(journal)  # of a run that was killed
                 run.summary, run.failures = Summary(), {}
-            _plan(run)
+            _plan(run, *found)
             yield run
         except sqlite3.OperationalError as error:
             raise PentimentoError(
                 f"{output.ledger_path(request.out)}: {error}; is the disk full, or another run at work?"
             ) from None
+        except sqlite3.DatabaseError:
+            raise PentimentoError(
+                f"{output.ledger_path(request.out)} is damaged; move it away and run again: works are "
+                "checked again"
+            ) from None
         except OSError as error:
             raise PentimentoError(machine_trouble(request.out, error)) from None
 
 
-def _plan(run: ArchiveRun) -> None:
-    request, summary = run.request, run.summary
+def _look_through(request: Request) -> tuple[Scan, masks.Matches, int]:
+    """The archive, the masks of its works, and how many masks belong to none."""
     found = scan(request.source, request.include, request.exclude)
-    summary.ignored_files, summary.skipped_links = found.ignored, found.links
     if not found.works and not found.unreadable:
         chosen = " chosen by the patterns" if request.include or request.exclude else ""
         raise PentimentoError(f"the source {request.source} holds no image{chosen}; nothing was done")
+    if request.masks is None:
+        return found, masks.Matches(), 0
+    matches = masks.match(request.masks, [work.relative for work in found.works])
+    known = {*(work.relative for work in found.works), *found.unreadable}
+
+    def is_work(relative: str) -> bool:
+        left_out = not selected(relative, request.include, request.exclude)
+        return relative in known or (left_out and os.path.lexists(request.source / relative))
+
+    used, unused = masks.survey(request.masks, is_work)
+    if not (used or matches.paths or matches.failures):
+        raise PentimentoError(
+            f"no mask in {request.masks} is the mask of a work of {request.source}; name them like "
+            "MASKS/a/b.jpg.png for SRC/a/b.jpg, or leave out --masks"
+        )
+    return found, matches, unused
+
+
+def _plan(run: ArchiveRun, found: Scan, matches: masks.Matches, unused_masks: int) -> None:
+    request, summary = run.request, run.summary
+    summary.ignored_files, summary.skipped_links = found.ignored, found.links
     run.failures |= {names.encode(path): reason for path, reason in found.unreadable.items()}
     works = found.works[: request.limit]
     summary.works = len(works) + len(found.unreadable)
+    run.masks, summary.unused_masks = matches.paths, unused_masks
+    usable = []
+    for work in works:
+        if reason := matches.failures.get(work.relative):
+            run.fail(work.relative, reason)
+        else:
+            usable.append(work)
+    if request.masks is not None:
+        summary.without_mask = sum(work.relative not in run.masks for work in usable)
     taken = {names.output_name(work.relative) for work in found.works}
     todo = []
-    for work in _unfinished(run, works):
+    for work in _unfinished(run, usable):
         if request.settings.jpeg_output == "tiff" and f"{names.output_name(work.relative)}.tif" in taken:
-            run.fail(_work(request, work), "its name with .tif is the name of another work")
+            run.fail(work.relative, "its name with .tif is the name of another work")
         else:
             todo.append(work)
     run.shards = list(_shards(run, todo))
@@ -223,7 +261,7 @@ def _unfinished(run: ArchiveRun, works: Sequence[Found]) -> list[Found]:
     encoded = {names.encode(work.relative): work for work in works}
     with Ledger(output.ledger_path(run.request.out), "seen") as seen:
         known = {path: entry.value for path, entry in seen.get(encoded).items()}
-    current = {path: _current(run.request, encoded[path], before) for path, before in known.items()}
+    current = {path: _current(run, encoded[path], before) for path, before in known.items()}
     keys = {path: _key(path, now) for path, now in current.items() if now is not None}
     entries = run.ledger.get(keys.values())
     tree = Tree.at(run.request.out)
@@ -239,11 +277,11 @@ def _unfinished(run: ArchiveRun, works: Sequence[Found]) -> list[Found]:
     return todo
 
 
-def _current(request: Request, work: Found, before: dict[str, Any]) -> dict[str, Any] | None:
+def _current(run: ArchiveRun, work: Found, before: dict[str, Any]) -> dict[str, Any] | None:
     """What was seen before, if the source and its mask still are so; None when they are not."""
-    mask = _mask(request, work.relative)
+    mask = run.masks.get(work.relative)
     now = dict(before)
-    pairs = (("stat", "sha256", request.source / work.relative), ("mask_stat", "mask_sha256", mask))
+    pairs = (("stat", "sha256", run.request.source / work.relative), ("mask_stat", "mask_sha256", mask))
     for stat_name, hash_name, path in pairs:
         stat = None if path is None else [path.stat().st_size, path.stat().st_mtime_ns]
         if stat == before[stat_name]:
@@ -279,7 +317,7 @@ def _shards(run: ArchiveRun, todo: Sequence[Found]) -> Iterator[Shard]:
         if group and full:
             yield _shard(request, number, group)
             group, size, number = [], 0.0, number + 1
-        group.append(_work(request, work))
+        group.append(Work(request.source / work.relative, work.relative, run.masks.get(work.relative)))
         size += megapixels
     if group:
         yield _shard(request, number, group)
@@ -288,17 +326,6 @@ def _shards(run: ArchiveRun, todo: Sequence[Found]) -> Iterator[Shard]:
 def _shard(request: Request, number: int, works: Sequence[Work]) -> Shard:
     settings, methods, model = request.settings, request.methods, request.model
     return Shard(number, tuple(works), request.out, settings, methods, model)
-
-
-def _work(request: Request, found: Found) -> Work:
-    return Work(request.source / found.relative, found.relative, _mask(request, found.relative))
-
-
-def _mask(request: Request, relative: str) -> Path | None:
-    if request.masks is None:
-        return None
-    path = request.masks / f"{relative}.png"
-    return path if path.is_file() else None
 
 
 def _megapixels(path: Path, size: int) -> float:

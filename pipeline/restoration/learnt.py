@@ -39,10 +39,14 @@ class LearntFiller:
         network, card = load_model(folder)
         if not isinstance(network, ResidualUNet):
             raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
-        if card.get("start") not in fillers():
-            raise PentimentoError(f"{folder}: its card names no known start: {card.get('start')!r}")
+        start, known = card.get("start"), fillers()
+        if not isinstance(start, str) or start not in known:
+            raise PentimentoError(
+                f"{folder / 'card.json'} names no known start: {start!r} is none of {', '.join(sorted(known))}; "
+                "train the restorer again, or name another model"
+            )
         self.network: ResidualUNet = network
-        self.start: Filler = fillers()[card["start"]]
+        self.start: Filler = known[start]
         self.reach = max(self.start.reach, network.reach)
 
     def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:

@@ -58,7 +58,7 @@ def choose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """The method for each shape of damage, and for each kind, as measured.
 
     Raises:
-        PentimentoError: when the file is missing or does not name a method for each shape.
+        PentimentoError: when the file is missing, cannot be read, or does not name a method for each shape.
     """
     try:
         measured = json.loads(path.read_text(encoding="utf-8"))
@@ -68,6 +68,8 @@ def choose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
         raise PentimentoError(
             f"{path} is missing: it says which method fills which damage; `dvc repro` makes it"
         ) from None
+    except OSError as error:
+        raise PentimentoError(f"{path} cannot be read: {error.strerror}; name a methods.json") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
     known = {*fillers(), LEARNT}

@@ -30,9 +30,15 @@ def check_folders(source_folder: Path, out_folder: Path, masks: Path | None) -> 
         raise PentimentoError(f"the output {out} lies in the source {source}: choose one outside it")
     if out in source.parents:
         raise PentimentoError(f"the source {source} lies in the output {out}: choose another output")
+    if masks is not None and (masks.resolve() == out or masks.resolve() in out.parents):
+        raise PentimentoError(f"the output {out} lies in the masks {masks}: choose one outside them")
     if out_folder.exists() and not out_folder.is_dir():
         raise PentimentoError(f"the output {out_folder} is a file; name a folder")
     existing = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not existing.is_dir():
+        raise PentimentoError(
+            f"the output {out_folder} cannot be made: {existing} is a file; name another folder"
+        )
     if not os.access(existing, os.W_OK | os.X_OK):
         raise PentimentoError(f"the output {out_folder} cannot be written: no permission in {existing}")
 
@@ -92,14 +98,22 @@ def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def finished_runs(out: Path) -> list[dict[str, Any]]:
-    """The summaries of earlier runs, oldest first."""
+    """What earlier runs did ('megapixels', 'seconds' and counts), oldest first; damaged lines are left out."""
     path = log_path(out)
     if not path.exists():
         return []
-    lines = (
-        json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if '"finished"' in line
-    )
-    return [line["finished"] for line in lines if "finished" in line]
+    found = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if '"finished"' not in line:  # most lines: one for each work
+            continue
+        try:
+            run = json.loads(line)["finished"]
+            numbers = [run["megapixels"], run["seconds"]]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if all(isinstance(number, int | float) for number in numbers):
+            found.append(run)
+    return found
 
 
 def log_path(out: Path) -> Path:

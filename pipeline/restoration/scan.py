@@ -35,11 +35,12 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
     """All works below a folder, sorted by path.
 
     Args:
-        source: the folder. Links to files are followed, links to folders are not.
+        source: the folder. Links to files below it are followed; those that lead out of it are not
+            readable, and links to folders are passed over.
         include: glob patterns of relative paths (`*` also matches `/`); empty = everything.
         exclude: glob patterns of paths to leave out.
     """
-    result = Scan()
+    result, root = Scan(), Path(os.path.realpath(source))
     folders = [""]
     while folders:
         folder = folders.pop()
@@ -52,15 +53,15 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
             relative = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(relative)
-            elif entry.is_symlink() and entry.is_dir():
+            elif entry.is_symlink() and os.path.isdir(entry.path):  # unlike entry.is_dir, never raises
                 result.links += 1
-            elif _selected(relative, include, exclude):
-                _look(entry, relative, result)
+            elif selected(relative, include, exclude):
+                _look(entry, relative, root, result)
     result.works.sort()
     return result
 
 
-def _look(entry: os.DirEntry[str], relative: str, result: Scan) -> None:
+def _look(entry: os.DirEntry[str], relative: str, root: Path, result: Scan) -> None:
     named = Path(entry.name).suffix.lower() in SUFFIXES
     try:
         if not entry.is_file():
@@ -69,11 +70,13 @@ def _look(entry: os.DirEntry[str], relative: str, result: Scan) -> None:
             else:
                 result.ignored += 1  # sockets, devices, pipes
             return
-        if named or _is_image(entry.path):
+        if not named and not _is_image(entry.path):
+            result.ignored += 1
+        elif entry.is_symlink() and not Path(os.path.realpath(entry.path)).is_relative_to(root):
+            result.unreadable[relative] = "path leads out of the source: it is a link to a file elsewhere"
+        else:
             found = entry.stat()
             result.works.append(Found(relative, found.st_size, found.st_mtime_ns))
-        else:
-            result.ignored += 1
     except OSError as error:
         result.unreadable[relative] = f"cannot be read: {error.strerror}"
 
@@ -86,7 +89,8 @@ def _is_image(path: str) -> bool:
         return False  # nothing says that it is a work
 
 
-def _selected(relative: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+def selected(relative: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
+    """Whether a relative path is chosen by the patterns, see `scan`."""
     if include and not any(fnmatchcase(relative, pattern) for pattern in include):
         return False
     return not any(fnmatchcase(relative, pattern) for pattern in exclude)

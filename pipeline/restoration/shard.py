@@ -23,6 +23,8 @@ from pipeline.restoration.methods import Kit, load_kit
 from pipeline.restoration.settings import Settings
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)  # not the work's fault
+_NOTED = {"work", "id", "space", "retry", "seconds"}  # what every whole note of a journal says
+_RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "fallbacks"}
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,23 @@ def killed(shard: Shard) -> None:
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The notes of a journal; a last line that a kill cut off is passed over."""
+    """The notes of a journal; lines that a kill cut off, or that are damaged, are passed over."""
     for line in path.read_text(encoding="ascii", errors="replace").splitlines():
         try:
             note = json.loads(line)
         except ValueError:
             continue
-        if isinstance(note, dict) and "work" in note:
+        if _is_whole(note):
             yield note
+
+
+def _is_whole(note: Any) -> bool:
+    if not isinstance(note, dict) or not _NOTED <= note.keys() or not isinstance(note["work"], str):
+        return False
+    if not note["retry"] and not {"stat", "mask_stat"} <= note.keys():
+        return False
+    value = note.get("value")
+    return "error" in note or (isinstance(value, dict) and value.keys() >= _RESULT)
 
 
 def machine_trouble(out: Path, error: OSError) -> str:

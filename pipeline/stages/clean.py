@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import Any
 
 import pandas as pd
 from pydantic import Field
 
 from pipeline import paths
-from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
+from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.duplicates import near_groups, perceptual_hash
 from pipeline.catalog.labels import normalise
 from pipeline.catalog.missing import Method, complete
@@ -18,6 +20,7 @@ from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
+_KIND = re.compile(r"(?<=the same file as) .*|\d+ x \d+ ")  # what differs between reasons of one kind
 LABELS = ("school", "year", "period")
 
 
@@ -42,7 +45,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Judge every work once, by its content; then normalise and complete the labels of the good ones."""
-    catalog = pd.read_parquet(inputs["catalog"]).set_index("id", drop=False)
+    catalog = read_table(inputs["catalog"]).set_index("id", drop=False)
     reasons = {row.id: reason for row in catalog.itertuples() if (reason := _header_fault(row, params))}
     candidates = catalog.drop(index=list(reasons))
     files = {row.sha256: (row.location, row.path) for row in candidates.itertuples()}
@@ -58,17 +61,17 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         elif first.setdefault(row.sha256, row.id) != row.id:
             reasons[row.id] = f"the same file as {first[row.sha256]}"
 
+    _check_budget(reasons, len(catalog), params.max_failure_ratio)
     works = _labelled(catalog.drop(index=list(reasons)), hashes, params)
     dropped = works["dropped"].dropna()
     reasons |= dropped.to_dict()
     works = works.drop(index=dropped.index, columns=["dropped", "problem"])
     quarantine = catalog.loc[catalog["id"].isin(reasons), ["id", "source", "location", "path", "sha256"]]
     quarantine["reason"] = quarantine["id"].map(reasons).astype("string")
-    _check_budget(quarantine, len(catalog), params.max_failure_ratio)
+    _check_budget(reasons, len(catalog), params.max_failure_ratio)
 
-    for name, table in (("works", works), ("quarantine", quarantine)):
-        with atomic_path(outputs[name]) as temporary:
-            table.to_parquet(temporary, index=False)
+    write_table(outputs["works"], works)
+    write_table(outputs["quarantine"], quarantine)
     return {
         "works": len(works),
         "quarantined": len(quarantine),
@@ -100,13 +103,13 @@ def _labelled(works: pd.DataFrame, hashes: dict[str, str], params: Params) -> pd
     return complete(works, params.missing.model_dump(), params.neighbours)
 
 
-def _check_budget(quarantine: pd.DataFrame, total: int, ratio: float) -> None:
-    if len(quarantine) > ratio * total or len(quarantine) == total:
-        common = quarantine["reason"].value_counts()
+def _check_budget(reasons: dict[str, str], total: int, ratio: float) -> None:
+    if len(reasons) > ratio * total or len(reasons) == total:
+        kinds = Counter(_KIND.sub("", reason) for reason in reasons.values())
+        reason, count = kinds.most_common(1)[0]
         raise PentimentoError(
-            f"clean: {len(quarantine)} of {total} works would be quarantined, more than "
-            f"clean.max_failure_ratio = {ratio:g} allows; the commonest reason ({common.iloc[0]} times): "
-            f"{common.index[0]}"
+            f"clean: {len(reasons)} of {total} works would be quarantined, more than "
+            f"clean.max_failure_ratio = {ratio:g} allows; the commonest reason ({count} times): {reason}"
         )
 
 

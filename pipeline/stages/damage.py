@@ -15,6 +15,7 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
+from pipeline.archive.tables import read_table
 from pipeline.catalog.sources import file_of
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
@@ -38,8 +39,8 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write works/KIND/NAME, masks/KIND/NAME.png (white = damage), truth/KIND/NAME.png."""
-    works = pd.read_parquet(inputs["works"]).set_index("id")
-    index = pd.read_parquet(inputs["prepared"] / INDEX)
+    works = read_table(inputs["works"]).set_index("id")
+    index = read_table(inputs["prepared"] / INDEX)
     chosen = index.loc[index["split"] == "test", "id"].sort_values()[: params.works]
     if chosen.empty:
         raise PentimentoError("damage: the test split is empty; raise prepare.split's last share")

@@ -9,8 +9,8 @@ import pandas as pd
 from pydantic import Field
 
 from pipeline import paths
-from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import ImageInfo, probe
+from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.sources import FIELDS, file_of
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
@@ -27,7 +27,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Probe every file's header once; a row whose file has none keeps the reason in `problem`."""
-    inventory = pd.read_parquet(inputs["inventory"])
+    inventory = read_table(inputs["inventory"])
     readable = inventory[inventory["problem"].isna()]
     files = {row.sha256: (row.location, row.path) for row in readable.itertuples()}
 
@@ -43,8 +43,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             f"ingest: {failed} of {len(catalog)} files have no readable header, more than "
             f"ingest.max_failure_ratio allows; the first: {first['path']}: {first['problem']}"
         )
-    with atomic_path(outputs["catalog"]) as temporary:
-        catalog.to_parquet(temporary, index=False)
+    write_table(outputs["catalog"], catalog)
     return {
         "works": len(catalog),
         "unreadable": failed,

@@ -9,8 +9,8 @@ import pandas as pd
 from pydantic import Field
 
 from pipeline import paths
-from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import file_sha256
+from pipeline.archive.tables import write_table
 from pipeline.catalog.sources import AnySpec, file_of, list_items
 from pipeline.errors import ItemError
 from pipeline.params import StageParams
@@ -61,8 +61,7 @@ def take(params: Params, ctx: Context) -> pd.DataFrame:
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write the inventory."""
     table = take(params, ctx)
-    with atomic_path(outputs["inventory"]) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(outputs["inventory"], table)
     return {
         "works": len(table),
         "bytes": int(table["size"].clip(lower=0).sum()),

@@ -15,6 +15,7 @@ from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX, Shards, write_shards
 from pipeline.archive.sheets import contact_sheet
+from pipeline.archive.tables import read_table
 from pipeline.catalog.augmentation import build
 from pipeline.catalog.balance import Balance, rebalance
 from pipeline.catalog.sources import file_of
@@ -25,7 +26,8 @@ from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 
 OTHER = "Other"
-Share = Annotated[float, Field(ge=0, le=1)]
+MIN_HELD_OUT = 8  # works
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Params(StageParams):
@@ -45,11 +47,12 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     if abs(sum(params.split) - 1) > 1e-6:
         raise PentimentoError(f"prepare.split: the shares add up to {sum(params.split):g}, not to 1")
     augment = build(params.augmentation, params.seed)
-    works = pd.read_parquet(inputs["works"]).reset_index(drop=True)
+    works = read_table(inputs["works"]).reset_index(drop=True)
     index = _labels(works, params)
     index["split"] = split_groups(
         works["group"].tolist(), index["school"].fillna("").tolist(), params.split, params.seed
     )
+    _require_enough(index["split"])
     train = (index["split"] == "train") & index["school"].notna()
     index["repeat"], index["weight"] = 1, 1.0
     repeat, weight = rebalance(index.loc[train, "school"].tolist(), params.balance, params.seed)
@@ -68,6 +71,17 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         "drawn_per_epoch": {str(k): int(v) for k, v in drawn.items()},
         "tags_learnt": len(_classes(index)["tags"]),
     }
+
+
+def _require_enough(splits: pd.Series) -> None:
+    """Say here, before hours of training, that there are too few works to judge a model by."""
+    held_out = splits[splits != "train"]
+    if len(held_out) < MIN_HELD_OUT or held_out.nunique() < 2:
+        raise PentimentoError(
+            f"prepare: of {len(splits)} works {len(held_out)} would be held out for val and test; "
+            f"{MIN_HELD_OUT} are needed to judge a model. Add works (about 30 suffice), or raise the last "
+            "two shares of prepare.split"
+        )
 
 
 def _labels(works: pd.DataFrame, params: Params) -> pd.DataFrame:

@@ -112,7 +112,7 @@ def test_bad_files_are_quarantined_with_their_reason_and_the_others_go_on(
     expected = bad_archive(tmp_path / "archive")
     before = tree_sha256(tmp_path / "archive")
     settle(project, tmp_path / "archive", clean__max_failure_ratio=0.6, ingest__max_failure_ratio=0.6)
-    run(project, "inventory", "ingest", "clean", "prepare")
+    run(project, "inventory", "ingest", "clean")
     quarantine = pd.read_parquet(project / paths.QUARANTINE).set_index("path")["reason"]
     assert set(quarantine.index) == set(expected)
     for path, words in expected.items():
@@ -120,7 +120,6 @@ def test_bad_files_are_quarantined_with_their_reason_and_the_others_go_on(
     works = pd.read_parquet(project / paths.WORKS)
     assert set(works["path"]) == {
         "good.jpg", "mislabelled.jpg", "cmyk.jpg", "palette.png", "deep.tif", "animated.gif"}  # fmt: skip
-    assert len(Shards(project / paths.PREPARED)) == len(works)
     assert tree_sha256(tmp_path / "archive") == before
 
 
@@ -152,7 +151,7 @@ def test_one_new_image_costs_one_image(
 def test_a_warm_state_gives_the_bytes_of_a_cold_one(
     project: Path, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle(project, make_archive(24))
+    settle(project, make_archive(30))
 
     def outcome() -> dict[str, str]:
         run(project)
@@ -166,7 +165,7 @@ def test_a_warm_state_gives_the_bytes_of_a_cold_one(
     monkeypatch.setenv("PENTIMENTO_STATE", str(project / "another-state"))
     monkeypatch.setenv("PENTIMENTO_WORKERS", "1")
     assert outcome() == cold
-    assert len(decoded) == 24
+    assert len(decoded) == 30
 
 
 def test_labels_split_and_weights_reach_the_index(project: Path, make_archive: Callable[..., Path]) -> None:
@@ -180,6 +179,48 @@ def test_labels_split_and_weights_reach_the_index(project: Path, make_archive: C
     assert (index.loc[index["split"] != "train", "repeat"] == 1).all()
     classes = json.loads((project / paths.PREPARED / "classes.json").read_text())
     assert classes == {"school": ["Dutch", "French"], "tags": []}
+
+
+def test_too_few_works_are_said_before_anything_is_trained(
+    project: Path, make_archive: Callable[..., Path]
+) -> None:
+    settle(project, make_archive(12))
+    with pytest.raises(PentimentoError, match=r"of 12 works . would be held out .* 8 are needed"):
+        run(project)
+
+
+def test_when_all_are_bad_the_commonest_kind_of_reason_is_named(
+    project: Path, make_archive: Callable[..., Path]
+) -> None:
+    settle(project, make_archive(5), clean__min_side=5000)
+    run(project, "inventory", "ingest")
+    with pytest.raises(PentimentoError, match=r"5 of 5 works .* \(5 times\): has only pixels, less than"):
+        run(project, "clean")
+
+
+@pytest.mark.parametrize("content", [b"x\n", b""])
+def test_a_damaged_input_names_the_file_and_the_remedy(
+    project: Path, make_archive: Callable[..., Path], content: bytes
+) -> None:
+    settle(project, make_archive(4))
+    run(project, "inventory", "ingest")
+    (project / paths.CATALOG).write_bytes(content)
+    with pytest.raises(PentimentoError, match=r"catalog.parquet cannot be read .*`dvc repro` makes it again"):
+        run(project, "clean")
+
+
+def test_a_damaged_ledger_names_the_file_and_the_remedy(
+    project: Path, make_archive: Callable[..., Path]
+) -> None:
+    settle(project, make_archive(4))
+    (project / ".state").mkdir()
+    (project / ".state" / "ledger.sqlite").write_text(
+        "no database at all, but long enough to be read as one" * 9
+    )
+    with pytest.raises(
+        PentimentoError, match=r"ledger.sqlite cannot be used as a ledger .* move the file away"
+    ):
+        run(project, "inventory")
 
 
 def test_provenance_says_what_made_an_output(project: Path, make_archive: Callable[..., Path]) -> None:

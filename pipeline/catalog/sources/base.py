@@ -59,15 +59,23 @@ def base_folder(location: str, root: Path) -> Path:
     """
     if location.startswith("package:"):
         package = location.removeprefix("package:")
-        spec = importlib.util.find_spec(package)
+        try:
+            spec = importlib.util.find_spec(package)
+        except (ImportError, ValueError):
+            spec = None
         if spec is None or not spec.submodule_search_locations:
             raise PentimentoError(
                 f"inventory.sources: package '{package}' is not installed; `pip install {package}`"
             )
         return Path(spec.submodule_search_locations[0])
-    folder = clone_dir(root) / Path(location).expanduser()
-    if not folder.exists():
-        raise PentimentoError(f"inventory.sources: location '{location}' does not exist ({folder})")
+    try:
+        folder = clone_dir(root) / Path(location).expanduser()
+        folder.stat()
+    except FileNotFoundError:
+        raise PentimentoError(f"inventory.sources: location '{location}' does not exist ({folder})") from None
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PentimentoError(f"inventory.sources: location '{location}': {reason}") from None
     return folder
 
 
@@ -75,6 +83,8 @@ def text(value: Any) -> str | None:
     """A written value without surrounding space; None when nothing is written."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a whole number, from a column with gaps
     stripped = " ".join(str(value).split())
     return stripped or None
 

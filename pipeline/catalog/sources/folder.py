@@ -9,6 +9,7 @@ from typing import Literal
 
 from pipeline.archive.images import SUFFIXES
 from pipeline.catalog.sources.base import Item, SourceSpec, base_folder
+from pipeline.errors import PentimentoError
 
 
 class FolderSpec(SourceSpec):
@@ -40,6 +41,8 @@ class FolderSpec(SourceSpec):
 
 def picture_files(base: Path) -> Iterator[Path]:
     """Files below `base` whose suffix is an image's, sorted; what cannot be entered is an error."""
+    if not base.is_dir():
+        raise PentimentoError(f"inventory.sources: {base} is no folder")
     for folder, names, files in os.walk(base, onerror=_raise):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
@@ -48,7 +51,7 @@ def picture_files(base: Path) -> Iterator[Path]:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    raise PentimentoError(f"inventory.sources: {error.filename} cannot be read: {error.strerror}")
 
 
 def _as_fields(named: dict[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -35,7 +36,7 @@ class TableSpec(SourceSpec):
             path = text(record[self.columns["file"]])
             if path is None:
                 continue
-            key = text(record[self.columns["id"]]) if "id" in self.columns else path
+            key = (text(record[self.columns["id"]]) if "id" in self.columns else None) or path
             raw = {str(name): value for name, value in record.items() if text(value) is not None}
             yield Item(f"{self.title}:{key}", self.title, self.pictures, path, raw, self._fields(record))
 
@@ -51,7 +52,10 @@ class TableSpec(SourceSpec):
                     f"{self.title}: columns maps unknown field '{field}'; known: {sorted(known)}"
                 )
             if column not in present:
-                raise PentimentoError(f"{self.title}: the table has no column '{column}'; it has {present}")
+                hint = "; it must be separated by commas" if len(present) == 1 else ""
+                raise PentimentoError(
+                    f"{self.title}: the table has no column '{column}'; it has {present}{hint}"
+                )
 
     def _fields(self, record: dict[Any, Any]) -> dict[str, Any]:
         fields: dict[str, Any] = {}
@@ -72,11 +76,25 @@ def _read(file: Path) -> pd.DataFrame:
     suffix = file.suffix.lower()
     try:
         if suffix == ".csv":
-            return pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+            return _read_csv(file)
         if suffix == ".parquet":
             return pd.read_parquet(file)
         if suffix in (".jsonl", ".ndjson"):
             return pd.read_json(file, lines=True, dtype=False)
-    except (ValueError, OSError, UnicodeError) as error:
+    except UnicodeError:
+        raise PentimentoError(f"inventory.sources: {file} is not UTF-8; save it as UTF-8") from None
+    except (ValueError, OSError, csv.Error) as error:
         raise PentimentoError(f"inventory.sources: {file} cannot be read: {error}") from None
     raise PentimentoError(f"inventory.sources: {file} must be .csv, .parquet, .jsonl or .ndjson")
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    """Every cell as text; a line with more cells than the header is refused, since they would shift."""
+    with file.open(encoding="utf-8-sig", newline="") as handle:
+        reader = csv.DictReader(handle, strict=True)
+        rows = []
+        for row in reader:
+            if None in row:
+                raise ValueError(f"line {reader.line_num} has more cells than the header")
+            rows.append(row)
+    return pd.DataFrame(rows, columns=list(reader.fieldnames or []), dtype=str).fillna("")

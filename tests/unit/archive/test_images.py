@@ -88,6 +88,16 @@ def test_a_broken_file_is_an_item_error(tmp_path: Path, suffix: str, cut: float)
         read_rgb(file)
 
 
+@pytest.mark.parametrize("name", ["table.csv", "drawing.svg"])
+def test_what_libvips_reads_beyond_scans_is_no_image(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    file.write_text(
+        {"table.csv": "1,2\n3,4\n", "drawing.svg": "<svg xmlns='http://www.w3.org/2000/svg'/>"}[name]
+    )
+    with pytest.raises(ItemError, match="not a readable image"):
+        probe(file)
+
+
 def test_text_is_no_image(tmp_path: Path) -> None:
     file = tmp_path / "notes.png"
     file.write_text("not a picture")

@@ -99,6 +99,33 @@ def test_faults_are_named(tmp_path: Path) -> None:
     assert "must name the `file` column" in bad(tmp_path, **table, columns={})
 
 
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"id,file\n1,a.png,extra\n2,b.png\n", "line 2 has more cells than the header"),
+        (b"id;file\n1;a.png\n", "separated by commas"),
+        ("id,file\n1,é.png\n".encode("latin-1"), "save it as UTF-8"),
+        (b'id,file\n1,"a.png\n', "cannot be read"),
+    ],
+)
+def test_a_table_that_would_be_misread_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path)}
+    assert words in bad(tmp_path, **source, columns={"id": "id", "file": "file"})
+
+
+def test_an_empty_id_cell_falls_back_to_the_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,file\n,a.png\n7,b.png\n")
+    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path)}
+    found = list_items(specs({**source, "columns": {"id": "id", "file": "file"}}), tmp_path)
+    assert [item.id for item in found] == ["table:7", "table:a.png"]
+
+
+@pytest.mark.parametrize("location", ["package:no.such", "package:..x", "~nobody_at_all/x", "x" * 300])
+def test_odd_locations_are_named(tmp_path: Path, location: str) -> None:
+    assert "inventory.sources" in bad(tmp_path, kind="folder", location=location)
+
+
 def test_two_sources_need_two_names(tmp_path: Path) -> None:
     save(tmp_path / "a" / "x.png")
     one = {"kind": "folder", "location": str(tmp_path / "a")}
