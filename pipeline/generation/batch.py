@@ -76,10 +76,8 @@ def begin(out: Path, wanted: dict[str, Any]) -> None:
 
 def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
     """Why a request must not be written to a folder; None when it may, or may go on there."""
-    if out.exists() and not out.is_dir():
-        return f"{out} is a file; choose a folder"
-    if file := next((parent for parent in out.parents if parent.is_file()), None):
-        return f"{out} cannot be made: {file} is a file; choose another folder"
+    if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
+        return f"{out} cannot be written: {file} is a file; choose another folder"
     if not (out / REQUEST).is_file():
         if out.exists() and any(not _leftover(path) for path in out.iterdir()):
             return f"{out} is not empty; choose another folder"
@@ -87,7 +85,7 @@ def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
     try:
         found = json.loads((out / REQUEST).read_text(encoding="utf-8"))
     except ValueError:
-        return f"{out / REQUEST} is damaged; choose another folder"
+        found = None
     if not isinstance(found, dict):
         return f"{out / REQUEST} is damaged; choose another folder"
     changed = [key for key in wanted if found.get(key) != wanted[key]]

@@ -23,10 +23,10 @@ from pipeline.archive.atomic import write_bytes
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.errors import PentimentoError
-from pipeline.restoration import masks, names, output
+from pipeline.restoration import names, output
 from pipeline.restoration.engine import Tree, Work
 from pipeline.restoration.methods import load_kit
-from pipeline.restoration.scan import Found, Scan, scan, selected
+from pipeline.restoration.scan import Found, Masks, Scan, match_masks, scan, selected
 from pipeline.restoration.settings import Settings
 from pipeline.restoration.shard import Shard, journals, machine_trouble, read_journal
 
@@ -205,40 +205,34 @@ def open_run(request: Request, dry: bool = False) -> Iterator[ArchiveRun]:
             raise PentimentoError(machine_trouble(request.out, error)) from None
 
 
-def _look_through(request: Request) -> tuple[Scan, masks.Matches, int]:
-    """The archive, the masks of its works, and how many masks belong to none."""
+def _look_through(request: Request) -> tuple[Scan, Masks]:
+    """What the archive holds, and the masks of its works."""
     found = scan(request.source, request.include, request.exclude)
     if not found.works and not found.unreadable:
         chosen = " chosen by the patterns" if request.include or request.exclude else ""
         raise PentimentoError(f"the source {request.source} holds no image{chosen}; nothing was done")
     if request.masks is None:
-        return found, masks.Matches(), 0
-    matches = masks.match(request.masks, [work.relative for work in found.works])
-    known = {*(work.relative for work in found.works), *found.unreadable}
+        return found, Masks()
+    works = [work.relative for work in found.works]
+    known = {*works, *found.unreadable}
 
     def is_work(relative: str) -> bool:
         left_out = not selected(relative, request.include, request.exclude)
         return relative in known or (left_out and os.path.lexists(request.source / relative))
 
-    used, unused = masks.survey(request.masks, is_work)
-    if not (used or matches.paths or matches.failures):
-        raise PentimentoError(
-            f"no mask in {request.masks} is the mask of a work of {request.source}; name them like "
-            "MASKS/a/b.jpg.png for SRC/a/b.jpg, or leave out --masks"
-        )
-    return found, matches, unused
+    return found, match_masks(request.masks, works, is_work)
 
 
-def _plan(run: ArchiveRun, found: Scan, matches: masks.Matches, unused_masks: int) -> None:
+def _plan(run: ArchiveRun, found: Scan, masks: Masks) -> None:
     request, summary = run.request, run.summary
     summary.ignored_files, summary.skipped_links = found.ignored, found.links
     run.failures |= {names.encode(path): reason for path, reason in found.unreadable.items()}
     works = found.works[: request.limit]
     summary.works = len(works) + len(found.unreadable)
-    run.masks, summary.unused_masks = matches.paths, unused_masks
+    run.masks, summary.unused_masks = masks.paths, masks.unused
     usable = []
     for work in works:
-        if reason := matches.failures.get(work.relative):
+        if reason := masks.failures.get(work.relative):
             run.fail(work.relative, reason)
         else:
             usable.append(work)

@@ -42,8 +42,8 @@ class LearntFiller:
         start, known = card.get("start"), fillers()
         if not isinstance(start, str) or start not in known:
             raise PentimentoError(
-                f"{folder / 'card.json'} names no known start: {start!r} is none of {', '.join(sorted(known))}; "
-                "train the restorer again, or name another model"
+                f"{folder / 'card.json'} names no known start: {start!r} is none of "
+                f"{', '.join(sorted(known))}; train the restorer again"
             )
         self.network: ResidualUNet = network
         self.start: Filler = known[start]

@@ -98,7 +98,7 @@ def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def finished_runs(out: Path) -> list[dict[str, Any]]:
-    """What earlier runs did ('megapixels', 'seconds' and counts), oldest first; damaged lines are left out."""
+    """What earlier runs did ('megapixels', 'seconds' and counts), oldest first; without damaged lines."""
     path = log_path(out)
     if not path.exists():
         return []

@@ -1,15 +1,21 @@
-"""Look through a folder tree for works: by suffix, sniffed by content where the suffix says nothing."""
+"""Look through a folder tree for works, by suffix or first bytes, and through another for their masks."""
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pipeline.archive.imagefile import sniff
 from pipeline.archive.images import SUFFIXES
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.restoration import names
+
+_NO_MASK = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
 @dataclass(frozen=True, order=True)
@@ -53,12 +59,66 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
             relative = f"{folder}/{entry.name}" if folder else entry.name
             if entry.is_dir(follow_symlinks=False):
                 folders.append(relative)
-            elif entry.is_symlink() and os.path.isdir(entry.path):  # unlike entry.is_dir, never raises
+            elif entry.is_symlink() and _is_folder(entry):
                 result.links += 1
             elif selected(relative, include, exclude):
                 _look(entry, relative, root, result)
     result.works.sort()
     return result
+
+
+@dataclass
+class Masks:
+    """The masks of an archive's works, by the works' relative paths."""
+
+    paths: dict[str, Path] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)  # why a mask that is there cannot be used
+    unused: int = 0  # pictures in the folder that are the mask of no work
+
+
+def match_masks(folder: Path, works: Iterable[str], is_work: Callable[[str], bool]) -> Masks:
+    """Look up the mask of each work; works without one are in neither table.
+
+    Args:
+        folder: the masks.
+        works: relative paths of the works that are asked about.
+        is_work: whether a relative path is a work of the archive at all, asked about or not.
+
+    Raises:
+        PentimentoError: when not one mask belongs to a work: the folder is another's, or misnamed.
+    """
+    found = Masks()
+    for relative in works:
+        try:
+            if path := mask_of(folder, relative):
+                found.paths[relative] = path
+        except ItemError as error:
+            found.failures[relative] = str(error)
+    used, found.unused = _survey(folder, is_work)
+    if not (used or found.paths or found.failures):
+        raise PentimentoError(
+            f"no mask in {folder} belongs to any work of the archive; name them like MASKS/a/b.jpg.png "
+            "for SRC/a/b.jpg, or leave out --masks"
+        )
+    return found
+
+
+def mask_of(folder: Path, relative: str) -> Path | None:
+    """The mask of a work, `folder`/a/b.jpg.png for a/b.jpg; None when there is none.
+
+    Raises:
+        ItemError: when what lies at its place is no file, or cannot be looked at.
+    """
+    path, name = folder / f"{relative}.png", names.encode(f"{relative}.png")
+    try:
+        is_link = stat.S_ISLNK(path.lstat().st_mode)
+        if path.is_file():
+            return path
+    except OSError as error:
+        if error.errno in _NO_MASK:
+            return None
+        raise ItemError(f"its mask {name} cannot be read: {error.strerror}") from None
+    raise ItemError(f"its mask {name} is {'a link to no file' if is_link else 'no file'}; mend or remove it")
 
 
 def _look(entry: os.DirEntry[str], relative: str, root: Path, result: Scan) -> None:
@@ -81,6 +141,13 @@ def _look(entry: os.DirEntry[str], relative: str, root: Path, result: Scan) -> N
         result.unreadable[relative] = f"cannot be read: {error.strerror}"
 
 
+def _is_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def _is_image(path: str) -> bool:
     try:
         with Path(path).open("rb") as handle:
@@ -94,3 +161,15 @@ def selected(relative: str, include: Sequence[str], exclude: Sequence[str]) -> b
     if include and not any(fnmatchcase(relative, pattern) for pattern in include):
         return False
     return not any(fnmatchcase(relative, pattern) for pattern in exclude)
+
+
+def _survey(folder: Path, is_work: Callable[[str], bool]) -> tuple[int, int]:
+    """How many pictures below a folder are the mask of a work, and how many of none."""
+    used = unused = 0
+    for place, _, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        for file in map(Path, files):
+            if file.suffix.lower() in SUFFIXES:
+                belongs = file.suffix == ".png" and is_work((inside / file.stem).as_posix())
+                used, unused = used + belongs, unused + (not belongs)
+    return used, unused

@@ -131,7 +131,7 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _is_whole(note: Any) -> bool:
-    if not isinstance(note, dict) or not _NOTED <= note.keys() or not isinstance(note["work"], str):
+    if not isinstance(note, dict) or not _NOTED.issubset(note) or not isinstance(note["work"], str):
         return False
     if not note["retry"] and not {"stat", "mask_stat"} <= note.keys():
         return False

@@ -142,6 +142,6 @@ STAGE = Stage(
     "train_generator",
     Params,
     run,
-    inputs={"prepared": paths.PREPARED},
+    inputs={"prepared": paths.PREPARED, "start weights": paths.PRETRAINED / "generator"},
     outputs={"generator": paths.GENERATOR, "plots": paths.plots("train_generator")},
 )

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import sqlite3
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -14,9 +15,11 @@ from flows.archive import preview, restore_archive
 from pipeline.archive.fixity import tree_sha256
 from pipeline.errors import PentimentoError
 from pipeline.restoration import archive_run, engine, names, output
+from pipeline.restoration import masks as mask_module
 from pipeline.restoration.archive_run import Request, open_run
 from pipeline.restoration.output import quarantine
 from pipeline.restoration.settings import Settings
+from pipeline.restoration.shard import read_journal, run_shard
 
 SETTINGS = Settings(
     mode="conserve",
@@ -163,9 +166,12 @@ def test_a_name_that_tiff_output_would_take_is_refused(archive, request_for):
     assert "name of another work" in reasons(request.out)["room 1/work-01.jpg"]
 
 
-@pytest.mark.parametrize("case", ["missing", "empty", "inside", "around", "same", "file", "masks"])
+@pytest.mark.parametrize(
+    "case",
+    ["missing", "empty", "inside", "around", "same", "file", "parent", "masks", "in masks", "is masks"],
+)
 def test_folders_that_cannot_be_worked_with_are_refused_in_one_line(case, archive, request_for, tmp_path):
-    source, _ = archive(1)
+    source, masks = archive(1)
     request = request_for(source)
     (tmp_path / "void").mkdir()
     (tmp_path / "plain").write_text("")
@@ -176,6 +182,9 @@ def test_folders_that_cannot_be_worked_with_are_refused_in_one_line(case, archiv
         "around": ({"out": tmp_path}, "lies in the output"),
         "same": ({"out": source}, "lies in the source"),
         "file": ({"out": tmp_path / "plain"}, "is a file"),
+        "parent": ({"out": tmp_path / "plain/a/b"}, "plain is a file; name another"),
+        "in masks": ({"masks": masks, "out": masks / "a/b"}, "lies in the masks"),
+        "is masks": ({"masks": masks, "out": masks}, "lies in the masks"),
         "masks": ({"masks": tmp_path / "none"}, "masks folder"),
     }[case]
     before = tree_sha256(source)
@@ -261,12 +270,12 @@ def test_too_many_failures_stop_the_run(archive, request_for):
 
 def test_one_work_that_trips_a_library_does_not_stop_the_others(archive, request_for, monkeypatch):
     source, masks = archive(4)
-    original = engine.detect
-    monkeypatch.setattr(engine, "detect", lambda pixels: 1 / 0)
+    original = mask_module.detect
+    monkeypatch.setattr(mask_module, "detect", lambda pixels: 1 / 0)
     request = request_for(source, masks, detect="classical")
     assert restore_archive(request).failed == 4
     assert "ZeroDivisionError" in reasons(request.out)["room 0/work-00.png"]
-    monkeypatch.setattr(engine, "detect", original)
+    monkeypatch.setattr(mask_module, "detect", original)
     assert restore_archive(request).failed == 0
 
 
@@ -328,8 +337,6 @@ def test_a_journal_cut_off_by_a_kill_is_read_up_to_the_cut(archive, request_for)
     source, masks = archive(3)
     request = request_for(source, masks)
     with open_run(request) as run:
-        from pipeline.restoration.shard import run_shard
-
         run_shard(run.shards[0])
         with run.shards[0].journal.open("a") as journal:
             journal.write('{"work": "cut of')
@@ -337,3 +344,133 @@ def test_a_journal_cut_off_by_a_kill_is_read_up_to_the_cut(archive, request_for)
     assert restore_archive(request).known == done
     assert archive_run.Summary().as_dict()["failed"] == 0
     assert output.ledger_path(request.out).exists()
+
+
+def test_masks_of_which_none_belongs_to_a_work_are_refused(archive, request_for, tmp_path):
+    source, masks = archive(2)
+    (tmp_path / "void").mkdir()
+    misnamed = tmp_path / "misnamed"
+    misnamed.mkdir()
+    (misnamed / "work-00.png").write_bytes((masks / "room 0/work-00.png.png").read_bytes())
+    for folder in (tmp_path / "void", misnamed):
+        request = request_for(source, folder)
+        for start in (restore_archive, preview):
+            with pytest.raises(PentimentoError, match=r"no mask in .* MASKS/a/b\.jpg\.png for SRC") as caught:
+                start(request)
+            assert "\n" not in str(caught.value)
+        assert not request.out.exists()
+
+
+def test_works_without_a_mask_and_masks_without_a_work_are_counted(archive, request_for):
+    source, masks = archive(4)
+    (masks / "room 1/work-01.jpg.png").unlink()
+    (masks / "room 2/work-02.tif.png").rename(masks / "room 2/work-02.png")
+    (masks / "readme.txt").write_text("no mask")
+    request = request_for(source, masks)
+    summary = restore_archive(request)
+    assert (summary.without_mask, summary.unused_masks, summary.failed) == (2, 1, 0)
+    seen = preview(replace(request, include=("*.webp",)))  # masks of works left out are not unused
+    assert (seen["without_mask"], seen["unused_masks"]) == (0, 1)
+    without = restore_archive(replace(request, masks=None))
+    assert (without.without_mask, without.unused_masks) == (0, 0)
+
+
+def test_a_mask_that_is_no_file_fails_its_work(archive, request_for):
+    source, masks = archive(4)
+    request = request_for(source, masks)
+    assert restore_archive(request).failed == 0
+    for name in ("room 1/work-01.jpg.png", "room 2/work-02.tif.png"):
+        (masks / name).unlink()
+    (masks / "room 1/work-01.jpg.png").symlink_to(masks / "nowhere.png")
+    (masks / "room 2/work-02.tif.png").mkdir()
+    summary = restore_archive(request)
+    assert (summary.failed, summary.known, summary.without_mask) == (2, 2, 0)
+    found = reasons(request.out)
+    assert "work-01.jpg.png is a link to no file" in found["room 1/work-01.jpg"]
+    assert "work-02.tif.png is no file" in found["room 2/work-02.tif"]
+
+
+def test_a_link_that_leads_out_of_the_source_is_not_published(archive, request_for, tmp_path):
+    source, _ = archive(1)
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8), "red").save(secret)
+    (source / "out.png").symlink_to(secret)
+    (source / "sniffed").symlink_to(secret)
+    (source / "inside.png").symlink_to("room 0/work-00.png")
+    (source / "loop").symlink_to("loop")
+    (tmp_path / "alias").symlink_to(source)
+    request = request_for(tmp_path / "alias")  # the source itself may be reached by a link
+    assert restore_archive(request).copied == 2
+    found = reasons(request.out)
+    assert found.keys() == {"out.png", "sniffed", "loop"}
+    assert all("path leads out of the source" in found[name] for name in ("out.png", "sniffed"))
+    written = [path.name for path in (request.out / "data/works").rglob("*") if path.is_file()]
+    assert sorted(written) == ["inside.png", "work-00.png"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_damaged_ledger_is_said_in_one_line(archive, request_for, monkeypatch, late):
+    source, masks = archive(2)
+    request = request_for(source, masks)
+    restore_archive(request)
+    ledger = output.ledger_path(request.out)
+    with monkeypatch.context() as patch:
+        if late:
+
+            def malformed(*_):
+                raise sqlite3.DatabaseError("database disk image is malformed")
+
+            patch.setattr(archive_run.Ledger, "get", malformed)
+        else:
+            ledger.write_bytes(b"no database" * 400)
+        with pytest.raises(PentimentoError, match="move") as caught:
+            restore_archive(request)
+    assert str(ledger) in str(caught.value) and "\n" not in str(caught.value)
+    ledger.unlink()
+    summary = restore_archive(request)
+    assert summary.restored + summary.copied == 2
+
+
+def test_damaged_lines_of_the_run_log_are_passed_over(archive, request_for):
+    source, masks = archive(2)
+    request = request_for(source, masks)
+    done = restore_archive(request)
+    with output.log_path(request.out).open("ab") as handle:
+        handle.write(b'{"finished": {}}\n{"finished": 3}\n["finished"]\n{"finished": {"megapixels": "1", ')
+        handle.write(b'"seconds": 1}}\n\xff{"finished"\n')
+    assert output.finished_runs(request.out) == [done.as_dict()]
+    assert preview(request)["known"] == 2
+
+
+def test_lines_of_a_journal_that_are_not_whole_are_passed_over(archive, request_for):
+    source, masks = archive(3)
+    request = request_for(source, masks)
+    with open_run(request) as run:
+        journal = run.shards[0].journal
+        run_shard(run.shards[0])
+        (whole,) = journal.read_text().splitlines()[:1]
+        note = json.loads(whole)
+        parts = [{key: note[key] for key in note if key != left_out} for left_out in note]
+        damaged = [
+            {"work": "x"},
+            [],
+            note | {"value": {}},
+            note | {"value": None},
+            note | {"work": []},
+            *parts,
+        ]
+        with journal.open("a") as handle:
+            handle.writelines(json.dumps(one) + "\n" for one in damaged)
+        count = len(run.shards[0].works)
+        assert len(list(read_journal(journal))) == count
+    assert restore_archive(request).known == count
+
+
+@pytest.mark.parametrize("case", ["empty", "pattern"])
+def test_a_start_that_fails_leaves_nothing_behind(case, archive, request_for, tmp_path):
+    source, masks = archive(1)
+    (tmp_path / "void").mkdir()
+    request = request_for(source if case == "pattern" else tmp_path / "void", masks)
+    with pytest.raises(PentimentoError, match="holds no image"):
+        restore_archive(replace(request, include=("*.nef",) if case == "pattern" else ()))
+    assert not request.out.exists()

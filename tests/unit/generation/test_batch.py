@@ -86,10 +86,13 @@ def test_a_folder_of_something_else_is_refused(model, tmp_path):
     assert contents(tmp_path) == {"diary.txt": b"mine"}
     with pytest.raises(PentimentoError, match="is a file"):
         batch.generate(model, tmp_path / "diary.txt", count=2, seed=0, truncation=1.0)
+    with pytest.raises(PentimentoError, match=r"x cannot be written: .*diary\.txt is a file"):
+        batch.generate(model, tmp_path / "diary.txt/a/x", count=2, seed=0, truncation=1.0)
 
 
-def test_a_damaged_request_is_said(model, tmp_path):
-    (tmp_path / batch.REQUEST).write_text("{", encoding="utf-8")
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_damaged_request_is_said(model, tmp_path, text):
+    (tmp_path / batch.REQUEST).write_text(text, encoding="utf-8")
     with pytest.raises(PentimentoError, match="damaged"):
         batch.generate(model, tmp_path, count=2, seed=0, truncation=1.0)
 

@@ -205,6 +205,8 @@ def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
         choose(path)
     with pytest.raises(PentimentoError, match="missing"):
         choose(tmp_path / "none.json")
+    with pytest.raises(PentimentoError, match="cannot be read: Is a directory"):
+        choose(tmp_path)
 
 
 def test_a_mask_that_states_its_kind_is_filled_by_that_kinds_method(made):

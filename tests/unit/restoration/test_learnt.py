@@ -102,7 +102,8 @@ def test_another_model_is_refused(tmp_path):
         LearntFiller(tmp_path / "head")
 
 
-def test_a_card_without_a_start_is_refused(tmp_path):
-    save_model(tmp_path / "x", build("residual_unet", SIZES), "residual_unet", SIZES, {})
+@pytest.mark.parametrize("card", [{}, {"start": None}, {"start": ["telea"]}, {"start": "magic"}])
+def test_a_card_without_a_known_start_is_refused(tmp_path, card):
+    save_model(tmp_path / "x", build("residual_unet", SIZES), "residual_unet", SIZES, card)
     with pytest.raises(PentimentoError, match="names no known start"):
         LearntFiller(tmp_path / "x")
