@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import available_timezones
 
 from flows import stages as graph
 from pipeline import environment, paths, stages
@@ -32,6 +33,7 @@ def run_all(root: Path) -> list[Check]:
         "git": _git,
         "dvc.yaml": _dag,
         "params.yaml": _params,
+        "sources": _sources,
         "prefect.yaml": _prefect,
         "environment": _environment,
         "state folder": _state,
@@ -71,6 +73,13 @@ def _params(root: Path) -> str:
     return f"{len(sections)} sections"
 
 
+def _sources(root: Path) -> str:
+    from pipeline.catalog.sources import list_items
+
+    params = load_params(root / paths.PARAMS, "inventory", stages.load("inventory").params)
+    return f"{len(list_items(params.sources, root))} pictures"
+
+
 def _prefect(root: Path) -> str:
     deployments = read_params(root / "prefect.yaml").get("deployments")
     if not isinstance(deployments, list) or not deployments:
@@ -82,6 +91,9 @@ def _prefect(root: Path) -> str:
             raise PentimentoError(
                 f"prefect.yaml: deployment '{one.get('name')}' has no such entrypoint: {file}:{function}"
             )
+        for schedule in one.get("schedules", []):
+            if schedule.get("timezone") not in available_timezones():
+                raise PentimentoError(f"prefect.yaml: unknown time zone '{schedule.get('timezone')}'")
     return ", ".join(str(one["name"]) for one in deployments)
 
 

@@ -33,7 +33,7 @@ def generate_groups(
     validate_parameters=False,
 )
 def generate_flow(
-    out: str, n: int = 64, seed: int = 0, model: str | None = None, truncation: float = 1.0
+    out: str, n: int = 64, seed: int = 0, model: str | None = None, truncation: float = 0.9
 ) -> int:
     """Fill a folder with pictures of a generator, going on where an earlier run stopped.
 

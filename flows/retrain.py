@@ -77,8 +77,8 @@ def _failure(failed: dict[str, State[Any]]) -> str:
     own = {name: state for name, state in failed.items() if state.is_failed() or state.is_crashed()}
     name, state = next(iter((own or failed).items()))
     waiting = sorted(set(failed) - set(own))
-    reason = state.message or state.name
-    return f"{reason}" + (f"; not run because of it: {', '.join(waiting)}" if waiting else f" ({name})")
+    reason = (state.message or state.name or "").split("StageFailed: ")[-1]
+    return reason + (f"; not run because of it: {', '.join(waiting)}" if waiting else f" ({name})")
 
 
 def _publish(project: Path, seconds: dict[str, float], total: float) -> None:

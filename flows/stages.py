@@ -190,6 +190,12 @@ def _explain(changes: list[Any]) -> str:
                 reasons += [_dependency(name, state) for name, state in files.items()]
             else:
                 reasons += [f"{name} is {_state(state)}" for name, state in files.items()]
+    uncached = [reason for reason in reasons if reason.endswith("is not in cache")]
+    if uncached:
+        reasons = [
+            *(r for r in reasons if r not in uncached),
+            f"{len(uncached)} outputs are not in DVC's cache",
+        ]
     missing = [reason for reason in reasons if reason.endswith("is missing")]
     return "; ".join((missing or reasons)[:3]) + ("; …" if len(missing or reasons) > 3 else "")
 

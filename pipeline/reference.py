@@ -73,7 +73,7 @@ def _kind(kind: Any) -> str:
     if origin is typing.Annotated:
         return _kind(inner[0])
     if origin is tuple:
-        return f"list of {_kind(inner[0])}"
+        return "list of [sources](archive.md)" if "Spec" in str(inner) else f"list of {_kind(inner[0])}"
     if origin is dict:
         return f"{_kind(inner[0])}: {_kind(inner[1])}"
     if inner:

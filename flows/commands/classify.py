@@ -42,10 +42,10 @@ def classify(
 
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    table = Table("file", "school", "or", "shows")
+    table = Table(Column("file", overflow="fold", ratio=2), "school", "or", Column("shows", ratio=1))
     for row in rows:
         if "error" in row:
             table.add_row(Text(row["path"]), Text(f"not classified: {row['error']}", "red"), "", "")

@@ -20,7 +20,7 @@ def generate(
     ] = None,
     truncation: Annotated[
         float, typer.Option(min=0, max=1, help="Lower: more typical pictures, less variety.")
-    ] = 1.0,
+    ] = 0.9,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be made; write nothing.")
     ] = False,

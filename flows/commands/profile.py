@@ -17,7 +17,7 @@ def profile(
 
     - `pentimento profile gpu --dry-run`
 
-    - `pentimento profile gpu` (and `git checkout params.yaml` to go back)
+    - `pentimento profile gpu` (commit params.yaml first: `git checkout params.yaml` then undoes it)
     """
     import io
 

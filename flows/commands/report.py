@@ -16,12 +16,16 @@ def report(
 
     - `pentimento report --open`
     """
+    from flows import stages
     from pipeline import paths
     from pipeline.errors import PentimentoError
 
-    file = paths.project_root() / paths.REPORT
+    root = paths.project_root()
+    file = root / paths.REPORT
     if not file.exists():
         raise PentimentoError(f"there is no report yet ({file}); `pentimento retrain` makes it")
     typer.echo(str(file))
+    if any(node.reason for node in stages.plan(root)):
+        typer.echo("it is older than the data or the settings: see `pentimento plan`", err=True)
     if open_it:
         typer.launch(file.as_uri())

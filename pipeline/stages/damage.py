@@ -30,7 +30,7 @@ _SUFFIX = {"jpeg": ".jpg", "png": ".png", "tiff8": ".tif", "tiff16": ".tiff"}
 
 
 class Params(StageParams):
-    """See params.yaml."""
+    """The size of the archive that is damaged on purpose."""
 
     works: int = Field(ge=1)
     max_side: int = Field(ge=64)

@@ -32,7 +32,7 @@ _PANEL = 160  # pixels of a picture that a panel shows, around its damage
 
 
 class Params(StageParams):
-    """See params.yaml."""
+    """How many works the methods are chosen and judged on."""
 
     choosing: int = Field(ge=1)
     testing: int = Field(ge=2)

@@ -37,7 +37,7 @@ class Network(StageParams):
 
 
 class Params(Schedule):
-    """See params.yaml."""
+    """What is damaged, the network, and how it is trained."""
 
     kinds: tuple[str, ...] = Field(min_length=1)
     start: Literal["telea", "navier_stokes", "biharmonic"]
