@@ -134,12 +134,7 @@ class _LocalPool:
 
     def _one_by_one(self, shard: Shard) -> None:
         """After a kill: each work that is left in a process of its own, so that the culprit is found."""
-        notes = list(read_journal(shard.journal)) if shard.journal.exists() else []
-        done = {note["work"] for note in notes}
-        for work in shard.works:
-            if shard.name(work) in done:
-                continue
-            alone = replace(shard, works=(work,))
+        for alone in _left(shard):
             with self._start(1) as pool:
                 try:
                     pool.submit(run_shard, alone).result()
@@ -167,11 +162,15 @@ class _Dask:
         try:
             self._client.submit(run_shard, shard, pure=False).result()
         except KilledWorker:
-            notes = list(read_journal(shard.journal)) if shard.journal.exists() else []
-            done = {note["work"] for note in notes}
-            for work in shard.works:
-                if shard.name(work) not in done:
-                    killed(replace(shard, works=(work,)))
+            for alone in _left(shard):
+                killed(alone)
+
+
+def _left(shard: Shard) -> list[Shard]:
+    """The works of a broken-off shard that its journal does not know, each as a shard of its own."""
+    notes = list(read_journal(shard.journal)) if shard.journal.exists() else []
+    done = {note["work"] for note in notes}
+    return [replace(shard, works=(work,)) for work in shard.works if shard.name(work) not in done]
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 # Before anything imports torch, OpenBLAS or Prefect: one thread per process, no network.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,7 +19,27 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.restoration.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def restore_settings(**changes: object) -> Settings:
+    """Settings of a classical restoration in mode conserve, masks given."""
+    plain = Settings(
+        mode="conserve",
+        detect="none",
+        methods=PurePosixPath("models/methods.json"),
+        model=PurePosixPath("models/restorer"),
+        fallback="telea",
+        jpeg_output="jpeg",
+        state_source_type=True,
+        max_damage=0.5,
+        max_megapixels=10,
+        max_failure_ratio=0.5,
+        shard_megapixels=1,
+    )
+    return plain.model_copy(update=changes)
 
 
 def painting(seed: int, height: int = 96, width: int = 128) -> NDArray[np.uint8]:

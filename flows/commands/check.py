@@ -11,7 +11,7 @@ import typer
 def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Check parameters, graph, schedule, git and DVC; exit code 1 when something is wrong.
+    """Check parameters, sources, graph, schedule, git and DVC; exit code 1 when something is wrong.
 
     Examples:
 

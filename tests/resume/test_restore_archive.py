@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -18,22 +17,10 @@ from pipeline.restoration import archive_run, engine, names, output
 from pipeline.restoration import masks as mask_module
 from pipeline.restoration.archive_run import Request, open_run
 from pipeline.restoration.output import quarantine
-from pipeline.restoration.settings import Settings
 from pipeline.restoration.shard import read_journal, run_shard
+from tests.conftest import restore_settings
 
-SETTINGS = Settings(
-    mode="conserve",
-    detect="none",
-    methods=PurePosixPath("models/methods.json"),
-    model=PurePosixPath("models/restorer"),
-    fallback="telea",
-    jpeg_output="jpeg",
-    state_source_type=True,
-    max_damage=0.5,
-    max_megapixels=1,
-    max_failure_ratio=1,
-    shard_megapixels=0.01,
-)
+SETTINGS = restore_settings(max_megapixels=1, max_failure_ratio=1, shard_megapixels=0.01)
 
 
 @pytest.fixture

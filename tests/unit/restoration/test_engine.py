@@ -1,6 +1,5 @@
 import io
 import json
-from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -13,21 +12,9 @@ from pipeline.restoration.engine import Tree, Work, restore_work
 from pipeline.restoration.fill import FillFailed, fillers
 from pipeline.restoration.masks import write_mask
 from pipeline.restoration.methods import Kit, choose, load_kit
-from pipeline.restoration.settings import Settings
+from tests.conftest import restore_settings
 
-SETTINGS = Settings(
-    mode="conserve",
-    detect="none",
-    methods=PurePosixPath("models/methods.json"),
-    model=PurePosixPath("models/restorer"),
-    fallback="telea",
-    jpeg_output="jpeg",
-    state_source_type=True,
-    max_damage=0.5,
-    max_megapixels=10,
-    max_failure_ratio=0.5,
-    shard_megapixels=1,
-)
+SETTINGS = restore_settings()
 
 
 class Constant:
