@@ -3,7 +3,7 @@
     python benchmarks/pretrain_restorer.py --images DIR... --exclude LIST --epochs 80 --minutes 40
 
 Trains on the demo archive's train split (data/prepared) and on the given folders; validates on the
-val split. The network and all settings but the length are those of params.yaml, section
+val split. The network and all settings but those given are those of params.yaml, section
 train_restorer. A checkpoint is written after every epoch in --state: the same command goes on from
 there. --minutes ends the run early, at the end of an epoch; --export-only trains nothing and saves
 the best epoch so far. The weights are saved in half precision;
@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument("--exclude", type=Path, metavar="LIST", help="pictures to leave out")
     parser.add_argument("--epochs", type=int, required=True, help="length of the cosine schedule")
     parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--start-from", metavar="DIR", help="go on from these weights (default: new ones)")
+    parser.add_argument("--learning-rate", type=float, help="default: 0.002")
+    parser.add_argument("--seed", type=int, default=0, help="of weights, crops and damage")
     parser.add_argument("--max-side", type=int, default=768, help="pixels (default 768)")
     parser.add_argument("--out", type=Path, default=Path("pretrained/restorer"))
     parser.add_argument("--state", type=Path, default=Path(".state/pretrain_restorer"))
@@ -63,16 +66,18 @@ def main() -> None:
     arguments = parser.parse_args()
     root = paths.project_root()
     params = load_params(root / paths.PARAMS, "train_restorer", Params)
-    params = params.model_copy(update={"start_from": None, "epochs": arguments.epochs, "patience": 0})
+    changes = {"start_from": arguments.start_from, "epochs": arguments.epochs, "patience": 0}
+    changes |= {"learning_rate": arguments.learning_rate or 0.002, "seed": arguments.seed}
+    params = params.model_copy(update=changes)
     shards = Shards(root / paths.PREPARED)
     extra, used = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)
     train = [shards[row] for row in shards.rows("train")] + extra
     validation = [shards[row] for row in shards.rows("val")]
-    network, sizes, _ = first_network(params, root)
+    network, sizes, started = first_network(params, root)
     task = make_task(network, params, train, validation)
     recipe = params.model_dump(mode="json", exclude={"start_from"})
     # Checkpoints of other pictures or settings are never gone on with.
-    key = value_sha256([recipe, arguments.max_side, used, len(train)])[:16]
+    key = value_sha256([recipe, started, arguments.max_side, used, len(train)])[:16]
     trainer = TimedTrainer(task, params, arguments.state / key, make_fabric())
     trainer.end = time.monotonic() if arguments.export_only else _deadline(arguments.minutes)
     best = trainer.fit("pretrain restorer")
@@ -82,6 +87,7 @@ def main() -> None:
     card = {
         "start": params.start,
         "purpose": "start weights of the restorer: refines a classical filling of holes",
+        "started_from": started,
         "trained_on": {
             "demo_train_works": len(train) - len(extra),
             "works_of_given_folders": len(extra),

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.params import load_params
-from pipeline.restoration.archive_run import Request
+from pipeline.restoration.request import Request
 from pipeline.restoration.settings import Settings
 
 
@@ -23,6 +23,7 @@ def build_request(
     exclude: Sequence[str] = (),
     limit: int | None = None,
     methods: str | Path | None = None,
+    prune: bool = False,
 ) -> Request:
     """A request with the project's settings; `detect` is 'none' where masks are given, if not said.
 
@@ -50,6 +51,7 @@ def build_request(
         include=tuple(include),
         exclude=tuple(exclude),
         limit=limit,
+        prune=prune,
     )
 
 

@@ -9,11 +9,12 @@ from prefect import flow, get_run_logger, task
 from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.archive import Workers, restore_archive
+from flows.archive import restore_archive
 from flows.requests import build_request
+from flows.workers import Workers
 from pipeline import environment
 from pipeline.errors import PentimentoError
-from pipeline.restoration.archive_run import Request
+from pipeline.restoration.request import Request
 from pipeline.restoration.output import quarantine
 from pipeline.restoration.shard import Shard
 
@@ -41,6 +42,7 @@ def restore(
     exclude: list[str] | None = None,
     limit: int | None = None,
     methods: str | None = None,
+    prune: bool = False,
     runner: str = "local",
     workers: int | None = None,
 ) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def restore(
     """
     request = build_request(
         src, out, masks=masks, detect=detect, jpeg_output=jpeg_output,
-        include=include or (), exclude=exclude or (), limit=limit, methods=methods,
+        include=include or (), exclude=exclude or (), limit=limit, methods=methods, prune=prune,
     )  # fmt: skip
     summary = restore_archive(request, runner, workers or environment.workers(), _tasks)
     get_run_logger().info("%s", summary.as_dict())

@@ -19,7 +19,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.fill import fillers
+from pipeline.restoration.methods import Kit
 from pipeline.restoration.settings import Settings
+from pipeline.restoration.steps import Filler
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,7 +32,14 @@ def restore_settings(**changes: object) -> Settings:
     """Settings of a classical restoration in mode conserve, masks given."""
     plain = Settings(
         mode="conserve",
+        scale=2,
         detect="none",
+        fill="auto",
+        enhance="classical",
+        upscale="classical",
+        models={},
+        engine="auto",
+        tile=256,
         methods=PurePosixPath("models/methods.json"),
         model=PurePosixPath("models/restorer"),
         fallback="telea",
@@ -40,6 +51,30 @@ def restore_settings(**changes: object) -> Settings:
         shard_megapixels=1,
     )
     return plain.model_copy(update=changes)
+
+
+def kit(
+    thin: Filler | None = None,
+    wide: Filler | None = None,
+    by_kind: dict[str, Filler] | None = None,
+    **changes: object,
+) -> Kit:
+    """Classical methods, without the measurements that choose among them."""
+    settings, known = restore_settings(**changes), fillers()
+    return Kit(
+        settings=settings,
+        by_shape={"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]},
+        by_kind=by_kind or {},
+        fallback=known[settings.fallback],
+        coarse=known["biharmonic"],
+        detector=None if settings.detect == "none" else ClassicalDetector(),
+        classical_detector=ClassicalDetector(),
+        improver=None,
+        classical_improver=None,
+        models={},
+        code_sha256="c0de",
+        software={"pentimento": "0"},
+    )
 
 
 def painting(seed: int, height: int = 96, width: int = 128) -> NDArray[np.uint8]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.tables import Rows, preview_rows, print_rows, summary_rows
+
 if TYPE_CHECKING:
-    from pipeline.restoration.archive_run import Request
+    from pipeline.restoration.request import Request
 
 
 class Detect(StrEnum):
@@ -33,6 +36,7 @@ class Runner(StrEnum):
 
     local = "local"
     dask = "dask"
+    ray = "ray"
 
 
 def restore(
@@ -61,7 +65,7 @@ def restore(
         list[str] | None, typer.Option(help="No paths that match, e.g. 'drafts/*'; repeatable.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N works by path.")] = None,
-    runner: Annotated[Runner, typer.Option(help="Processes of this machine, or Dask.")] = Runner.local,
+    runner: Annotated[Runner, typer.Option(help="Processes of this machine, Dask or Ray.")] = Runner.local,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Works side by side; default: PENTIMENTO_WORKERS.")
     ] = None,
@@ -69,6 +73,10 @@ def restore(
         bool | None,
         typer.Option(help="Run as a Prefect flow; default: where PREFECT_API_URL names a server."),
     ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Move results of works gone from SRC to OUT/.pentimento/removed."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how much there is to do; write nothing.")
     ] = False,
@@ -79,7 +87,8 @@ def restore(
     Only damaged pixels are changed, and every changed work is marked as a digital reconstruction; a
     work that needs nothing is a byte copy. What is done is not done again: a run that was stopped, by
     whatever, goes on when the same command is given. Works that cannot be restored are listed in
-    OUT/.pentimento/quarantine.csv. Exit code 0: nothing failed.
+    OUT/.pentimento/quarantine.csv, works that are gone from SRC in gone.csv beside it: their results are
+    kept. Exit code 0: nothing failed.
 
     Examples:
 
@@ -92,6 +101,7 @@ def restore(
     from flows.archive import preview
     from flows.requests import build_request
     from pipeline import environment
+    from pipeline.restoration.output import quarantine
 
     options: dict[str, Any] = {
         "masks": masks,
@@ -101,17 +111,20 @@ def restore(
         "exclude": exclude or [],
         "limit": limit,
         "methods": methods,
+        "prune": prune,
     }
     request = build_request(src, out, **options)
     crew = workers or environment.workers()
     if dry_run:
-        _show(preview(request, crew), f"{src}: what would be done", as_json)
+        seen = preview(request, crew)
+        _show(seen, preview_rows, f"{src}: what would be done", as_json)
         return
     wanted = prefect if prefect is not None else bool(os.environ.get("PREFECT_API_URL"))
     summary = _run(request, runner.value, crew, wanted)
-    _show(summary, f"{src} restored to {out}", as_json)
+    _show(summary, summary_rows, f"{src} restored to {out}", as_json)
     if summary["failed"] or summary["left"]:
-        typer.echo(f"{summary['failed']} failed: see {out / '.pentimento/quarantine.csv'}", err=True)
+        left = f", {summary['left']} not reached" if summary["left"] else ""
+        typer.echo(f"{summary['failed']} failed{left}: see {quarantine(out)}", err=True)
         raise typer.Exit(1)
 
 
@@ -128,15 +141,11 @@ def _run(request: Request, runner: str, workers: int, prefect: bool) -> dict[str
     return restore_archive(request, runner, workers).as_dict()
 
 
-def _show(values: dict[str, Any], title: str, as_json: bool) -> None:
+def _show(
+    values: dict[str, Any], rows: Callable[[Mapping[str, Any]], Rows], title: str, as_json: bool
+) -> None:
+    """Standard output holds this and nothing else; progress goes to standard error."""
     if as_json:
         typer.echo(json.dumps(values, indent=1))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    typer.echo(title)
-    table = Table(show_header=False)
-    for name, value in values.items():
-        table.add_row(name.replace("_", " "), f"{value:,}")
-    Console().print(table)
+    else:
+        print_rows(title, rows(values))

@@ -106,7 +106,12 @@ class Canvas:
         import pyvips
 
         if self._file is not None:
-            return pyvips.Image.new_from_file(str(self._file), access="sequential")
+            descriptor = os.open(self._file, os.O_RDONLY)  # libvips does not take every name
+            try:
+                source = pyvips.Source.new_from_descriptor(descriptor)
+            finally:
+                os.close(descriptor)
+            return pyvips.Image.tiffload_source(source, access="sequential")
         height, width, channels = self.shape
         deep = self.dtype == np.uint16
         assert self._array is not None

@@ -78,6 +78,18 @@ class Ledger:
             raise
         self._db.execute("COMMIT")
 
+    def keys(self) -> set[str]:
+        """The keys of all finished items."""
+        query = "SELECT key FROM item WHERE space = ?"
+        return {key for (key,) in self._db.execute(query, [self.space])}
+
+    def remove(self, keys: Iterable[str]) -> None:
+        """Forget items; durable when it returns."""
+        rows = [(self.space, key) for key in keys]
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany("DELETE FROM item WHERE space = ? AND key = ?", rows)
+        self._db.execute("COMMIT")
+
     def __len__(self) -> int:
         query = "SELECT count(*) FROM item WHERE space = ?"
         return int(self._db.execute(query, [self.space]).fetchone()[0])

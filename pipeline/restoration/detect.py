@@ -10,10 +10,13 @@ than one brush stroke being painted over. Where that matters, give masks that a 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.restoration.steps import Mask, Pixels, Place
 
 WIDTH = 5  # pixels: the widest line that is taken for a crack or a scratch
 CONTRAST = 100.0  # of 255: how much a line stands out from both its sides
@@ -27,40 +30,46 @@ PATCH = (24, 0.005)  # a flat loss: least pixels, and largest share of the pictu
 EDGE = 70.0  # of 255: step in luminance around a flat loss
 
 
-def detect(pixels: NDArray[Any]) -> NDArray[np.bool_]:
-    """The damage that a picture shows beyond doubt.
-
-    Args:
-        pixels: (H, W, C) uint8 or uint16; C is 1 (grey), 3 (RGB) or 4 (CMYK).
-
-    Returns:
-        (H, W) bool, True where there is damage.
-    """
-    import cv2
-
-    colour = _as_rgb(pixels)
-    grey = colour.mean(axis=2, dtype=np.float32)
-    if min(grey.shape) < 6 * WIDTH:
-        return np.zeros(grey.shape, np.bool_)  # too small to tell
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDTH + 1, 2 * WIDTH + 1))
-    found = _flat_losses(colour, grey)
-    for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):
-        found |= _lines(np.asarray(cv2.morphologyEx(grey, operation, kernel), np.float32))
-    margin = max(2 * WIDTH, round(MARGIN * min(grey.shape)))
-    inner = np.zeros_like(found)
-    inner[margin:-margin, margin:-margin] = found[margin:-margin, margin:-margin]
-    # The rim of a line is a mixture of damage and paint.
-    return np.asarray(cv2.dilate(inner.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+REACH = 256  # pixels of context: a longer line is known as one by what is seen of it
 
 
-def _as_rgb(pixels: NDArray[Any]) -> NDArray[np.float32]:
-    values = pixels.astype(np.float32) * np.float32(255.0 / np.iinfo(pixels.dtype).max)
+@dataclass(frozen=True)
+class ClassicalDetector:
+    """Lines and flat losses that a picture shows beyond doubt."""
+
+    name = "classical"
+    reach = REACH
+
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
+        import cv2
+
+        colour = _as_rgb(pixels)
+        grey = colour.mean(axis=2, dtype=np.float32)
+        shortest = min(place.height, place.width)
+        if shortest < 6 * WIDTH:
+            return np.zeros(grey.shape, np.bool_)  # too small to tell
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDTH + 1, 2 * WIDTH + 1))
+        found = _flat_losses(colour, grey, place.height * place.width)
+        for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):
+            found |= _lines(np.asarray(cv2.morphologyEx(grey, operation, kernel), np.float32), place)
+        margin = max(2 * WIDTH, round(MARGIN * shortest))
+        rows = place.top + np.arange(grey.shape[0])
+        columns = place.left + np.arange(grey.shape[1])
+        found &= ((rows >= margin) & (rows < place.height - margin))[:, None]
+        found &= ((columns >= margin) & (columns < place.width - margin))[None, :]
+        # The rim of a line is a mixture of damage and paint.
+        return np.asarray(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+
+
+def _as_rgb(pixels: Pixels) -> NDArray[np.float32]:
+    values = pixels * np.float32(255.0)
     if values.shape[2] == 4:  # ink: 0 is paper
         values = (255.0 - values[..., :3]) * (255.0 - values[..., 3:]) / np.float32(255.0)
     return np.asarray(np.broadcast_to(values, (*values.shape[:2], 3)), np.float32)
 
 
-def _lines(response: NDArray[np.float32]) -> NDArray[np.bool_]:
+def _lines(response: NDArray[np.float32], place: Place) -> NDArray[np.bool_]:
     """Long slim components of a top-hat response."""
     import cv2
 
@@ -71,21 +80,22 @@ def _lines(response: NDArray[np.float32]) -> NDArray[np.bool_]:
     length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
     width = stats[:, cv2.CC_STAT_AREA] / length
     keep = (length >= LENGTH) & (width <= WIDTH) & (width * SLIMNESS <= length)
-    keep &= ~_frames(stats, response.shape)
+    keep &= ~_frames(stats, place)
     keep[0] = False  # the background
     return np.asarray(keep[labels])
 
 
-def _frames(stats: NDArray[Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _frames(stats: NDArray[Any], place: Place) -> NDArray[np.bool_]:
     """Which components lie along a side of the picture and near to it."""
     x, y, width, height = stats[:, :4].T
-    near_x = (x + width < FRAME * shape[1]) | (x > (1 - FRAME) * shape[1])
-    near_y = (y + height < FRAME * shape[0]) | (y > (1 - FRAME) * shape[0])
+    x, y = x + place.left, y + place.top
+    near_x = (x + width < FRAME * place.width) | (x > (1 - FRAME) * place.width)
+    near_y = (y + height < FRAME * place.height) | (y > (1 - FRAME) * place.height)
     return np.asarray(((width <= 3 * WIDTH) & near_x) | ((height <= 3 * WIDTH) & near_y))
 
 
-def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Patches of clipped white or black with a hard edge all around."""
+def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32], whole: int) -> NDArray[np.bool_]:
+    """Patches of clipped white or black with a hard edge all around; `whole`: pixels of the picture."""
     import cv2
 
     found = np.zeros(grey.shape, np.bool_)
@@ -94,7 +104,7 @@ def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32]) -> NDAr
     for clipped in ((colour >= 255 - CLIPPED).all(axis=2), (colour <= CLIPPED).all(axis=2)):
         _, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(clipped, np.uint8), connectivity=8)
         area = stats[:, cv2.CC_STAT_AREA]
-        for label in np.flatnonzero((area >= least) & (area <= share * grey.size)):
+        for label in np.flatnonzero((area >= least) & (area <= share * whole)):
             if label == 0:  # the background
                 continue
             x, y, width, height = (int(value) for value in stats[label][:4])

@@ -1,44 +1,35 @@
-"""The engine: one damaged work in, its digital reconstruction and the proof of what changed out.
+"""The engine: one work in, its digital reconstruction and the proof of what changed out.
 
-Mode `conserve`: pixels inside the mask are filled, everything else stays. The mask is given, or found
-by the detector, or both together. Its connected parts are told apart by shape (thin or wide), and each
-is filled by the method that was measured to be best for its shape (or for its kind, where the mask says
-what it marks), on crops around the parts: the cost follows the damage, not the size of the scan.
+A chain of steps. Mode `conserve`: detect, fill; pixels inside the mask are filled, everything else stays.
+Mode `enhance`: detect, fill, enhance. Mode `upscale`: detect, fill, upscale. The mask is given, or found
+by the detector, or both together. Every page of a file goes through the chain by itself, window by
+window; a page that needs nothing is kept as it is, and a work that needs nothing is a byte copy.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.archive import imagefile
 from pipeline.archive.atomic import write_json
+from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
+from pipeline.archive.imagefile import ImageFile, Page, decode, open_image
+from pipeline.archive.imagewrite import NewPage, Written, write
 from pipeline.errors import ItemError
 from pipeline.restoration import names
-from pipeline.restoration.fill import Filler, FillFailed, Mask
-from pipeline.restoration.masks import find_damage
-from pipeline.restoration.methods import LEARNT, Kit
-from pipeline.restoration.shapes import SHAPES, THIN
-
-STATEMENT = (
-    "Digital reconstruction: pixels inside the mask were computed and are not a record of the work. "
-    "It was made for viewing and study and is no basis for treating the object."
-)
-UNCHANGED = "No damage was given or found: the file is a byte copy of the source."
-SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-EDITED_BY_MODEL = SOURCE_TYPE + "compositeWithTrainedAlgorithmicMedia"  # inpainting by a trained model
-EDITED_BY_ALGORITHM = SOURCE_TYPE + "algorithmicallyEnhanced"  # by an algorithm that was not trained
-_CELL = 512  # pixels: parts that lie in one cell of this side share a crop
-_ALIGN = 64  # crops begin at multiples, so that networks see the same grid whatever the crop
+from pipeline.restoration.enhancing import improve
+from pipeline.restoration.filling import Account, fill
+from pipeline.restoration.masks import Damage, find_damage
+from pipeline.restoration.methods import Kit
+from pipeline.restoration.statements import source_type, statement
 
 
 class SourceChanged(ItemError):
@@ -68,26 +59,13 @@ class Work:
     mask: Path | None = None
 
 
-@dataclass
-class Account:
-    """What was filled by which method."""
+@dataclass(frozen=True)
+class Result:
+    """What the chain made of a page."""
 
-    pixels: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
-    parts: dict[str, int] = field(default_factory=dict)
-    fallbacks: list[str] = field(default_factory=list)
-
-    def add(self, shape: str, method: str, pixels: int) -> None:
-        """Count pixels filled by a method."""
-        self.pixels[shape][method] = self.pixels[shape].get(method, 0) + pixels
-
-    def as_dict(self) -> dict[str, Any]:
-        """For the sidecar."""
-        shapes = {
-            shape: {"parts": self.parts[shape], "pixels_by_method": self.pixels[shape]}
-            for shape in SHAPES
-            if self.parts.get(shape)
-        }
-        return {"methods": shapes, "fallbacks": sorted(set(self.fallbacks))}
+    new: NewPage | None  # None: the page stays as it is
+    damage: Damage
+    improved: str | None  # the method that changed the whole page
 
 
 def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
@@ -100,75 +78,61 @@ def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
         ItemError: when the work cannot be restored; nothing is written then.
         OSError: when a file cannot be read or written.
     """
-    content = work.source.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    picture = imagefile.read(content, kit.settings.max_megapixels)
-    damage = find_damage(picture, work.mask, kit.settings.detect)
-    mask, account = damage.mask, Account()
-    share = float(mask.mean())
-    if share > kit.settings.max_damage:
-        limit = kit.settings.max_damage
-        raise ItemError(f"has {share:.1%} damage; more than max_damage ({limit:.0%}) is not invented")
-    source_type = None
-    if share == 0.0:
-        written = imagefile.Written(content, "", picture.lossless, 0, 0, False, ())
-    else:
-        filled = fill(picture, mask, kit, account, damage.kind)
-        learnt = any(LEARNT in methods for methods in account.pixels.values())
-        source_type = EDITED_BY_MODEL if learnt else EDITED_BY_ALGORITHM
-        stated = source_type if kit.settings.state_source_type else None
-        written = imagefile.write(picture, filled, mask, stated, kit.settings.jpeg_output)
-    name = names.output_name(work.relative)
-    output = {
-        "path": name + written.suffix,
-        "sha256": hashlib.sha256(written.content).hexdigest(),
-        "bytes": len(written.content),
-        "lossless": written.lossless,
-        "changes_of_nature": list(written.notes),
-    }
-    sidecar = {
-        "statement": STATEMENT if share else UNCHANGED,
-        "source": _describe(work, picture, digest),
-        "output": output,
-        "mask": {
-            "origin": damage.origin,
-            "kind": damage.kind,
-            "file_sha256": damage.file_sha256,
-            "pixels": int(mask.sum()),
-            "fraction": round(share, 8),
-        },
-        **account.as_dict(),
-        "outside_mask": {
-            "largest_difference": written.largest_difference,
-            "changed_pixels": written.changed_outside,
-        },
-        "digital_source_type": source_type,
-        "digital_source_type_in_file": written.states_source_type,
-        "model": dict(kit.model) if kit.model and source_type == EDITED_BY_MODEL else None,
-        "settings": kit.recipe,
-        "code_sha256": kit.code_sha256,
-        "software": dict(kit.software),
-    }
-    if file_sha256(work.source) != digest:
-        raise SourceChanged("was altered while it was being restored; run the command again")
-    target = tree.works / (name + written.suffix)
+    digest = file_sha256(work.source)
+    try:
+        return _restore(work, digest, tree, kit)
+    except ItemError:
+        # What was read as broken may have been half-written by someone else.
+        _require_same(work.source, digest)
+        raise
+
+
+def _restore(work: Work, digest: str, tree: Tree, kit: Kit) -> dict[str, Any]:
+    tree.partial.mkdir(parents=True, exist_ok=True)
+    mask_digest = file_sha256(work.mask) if work.mask else None
+    file = open_image(work.source, kit.settings.max_megapixels)
+    name, account = names.output_name(work.relative), Account()
+    temporary = _partial(tree.works / name, tree.partial)
+    with ExitStack() as stack:
+        stack.callback(temporary.unlink, missing_ok=True)
+        pages = [
+            _restore_page(file, number, work.mask if number == 0 else None, kit, account, tree, stack)
+            for number in range(len(file.pages))
+        ]
+        made_by = source_type(account, pages, kit)
+        if any(page.new for page in pages):
+            stated = made_by if kit.settings.state_source_type else None
+            new, jpeg_output = [page.new for page in pages], kit.settings.jpeg_output
+            written = write(file, new, temporary, stated, jpeg_output, tree.partial)
+        else:
+            written = _copy(file, temporary, digest)
+        sidecar = _sidecar(work, file, (digest, mask_digest), pages, account, written, made_by, kit)
+        _require_same(work.source, digest)
+        target = tree.works / (name + written.suffix)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.replace(target)
     proof = tree.proof / f"{name}.json"
-    _place(target, written.content, tree.partial)
     proof.parent.mkdir(parents=True, exist_ok=True)
     write_sidecar(proof, sidecar, tree.partial)
     return {
         "output": name + written.suffix,
-        "output_sha256": output["sha256"],
+        "output_sha256": written.sha256,
         "output_stat": _stat(target),
         "proof": f"{name}.json",
         "proof_sha256": file_sha256(proof),
         "proof_stat": _stat(proof),
         "source_sha256": digest,
-        "mask_sha256": sidecar["mask"]["file_sha256"],
-        "megapixels": round(picture.pixels.shape[0] * picture.pixels.shape[1] / 1e6, 6),
-        "damage": round(share, 8),
+        "mask_sha256": mask_digest,
+        "megapixels": round(sum(page.width * page.height for page in file.pages) / 1e6, 6),
+        "damage": sidecar["mask"]["fraction"],
+        "copied": not any(page.new for page in pages),
         "fallbacks": len(sidecar["fallbacks"]),
     }
+
+
+def _require_same(source: Path, digest: str) -> None:
+    if file_sha256(source) != digest:
+        raise SourceChanged("was altered while it was being restored; run the command again")
 
 
 def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
@@ -178,109 +142,130 @@ def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
     temporary.replace(path)
 
 
-def fill(
-    picture: imagefile.Picture, mask: Mask, kit: Kit, account: Account, kind: str | None = None
-) -> NDArray[Any]:
-    """The picture's colours, (H, W, C) of its own type, with the masked pixels filled.
-
-    Raises:
-        ItemError: when no method can fill a part.
-    """
-    import cv2
-
-    result = picture.colour.copy()
-    _, found, boxes, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    labels, stats = np.asarray(found, np.int32), np.asarray(boxes, np.int32)
-    depth = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    deepest = np.zeros(len(stats), np.float32)
-    np.maximum.at(deepest, labels[mask], depth[mask])
-    thin = deepest <= THIN
-    for shape, members in (("thin", thin), ("wide", ~thin)):
-        chosen = np.flatnonzero(members)
-        chosen = chosen[chosen > 0]  # 0 is the background
-        if not chosen.size:
-            continue
-        account.parts[shape] = len(chosen)
-        filler = kit.filler(shape, kind)
-        reach = max(filler.reach, kit.fallback.reach)
-        for window, group in _crops(stats, chosen, mask.shape, reach):
-            wanted = group[labels[window]]
-            pixels = picture.colour[window].astype(np.float32) / np.float32(picture.peak)
-            filled, method = _fill_crop(filler, kit.fallback, pixels, mask[window], account)
-            account.add(shape, method, int(wanted.sum()))
-            values = np.rint(filled[wanted].astype(np.float64) * picture.peak)
-            result[window][wanted] = values.astype(result.dtype)
-    return result
-
-
-def _fill_crop(
-    filler: Filler, fallback: Filler, pixels: NDArray[np.float32], hole: Mask, account: Account
-) -> tuple[NDArray[np.float32], str]:
-    try:
-        return filler(pixels, hole), filler.name
-    except FillFailed as error:
-        account.fallbacks.append(f"{filler.name} -> {fallback.name}: {error}")
-    try:
-        return fallback(pixels, hole), fallback.name
-    except FillFailed as error:
-        raise ItemError(f"cannot be filled: {fallback.name}: {error}") from None
+def _restore_page(
+    file: ImageFile,
+    number: int,
+    mask_file: Path | None,
+    kit: Kit,
+    account: Account,
+    tree: Tree,
+    stack: ExitStack,
+) -> Result:
+    page, settings = file.pages[number], kit.settings
+    canvas = stack.enter_context(Canvas(page.shape, page.dtype, page.colours, tree.partial))
+    mask = stack.enter_context(Canvas((page.height, page.width, 1), np.uint8, 1, tree.partial))
+    decode(file, number, canvas)  # also where there is nothing to do: a cut-off file is no good copy
+    damage = find_damage(canvas, mask, mask_file, kit.detector, kit.classical_detector)
+    account.fallbacks += damage.fallbacks
+    share = damage.pixels / (page.width * page.height)
+    if share > settings.max_damage:
+        limit = settings.max_damage
+        raise ItemError(f"has {share:.1%} damage; more than max_damage ({limit:.0%}) is not invented")
+    if damage.pixels:
+        fill(canvas, mask, kit, account, damage.kind)
+    if kit.improver is not None and kit.classical_improver is not None:
+        larger = (page.height * kit.improver.scale, page.width * kit.improver.scale, page.channels)
+        out = stack.enter_context(Canvas(larger, page.dtype, page.colours, tree.partial))
+        done = improve(canvas, out, kit.improver, kit.classical_improver, settings.tile)
+        account.fallbacks += done.fallbacks
+        if done.changed:
+            _close(canvas, mask)
+            return Result(NewPage(out, None), damage, done.method)
+        out.close()
+    if damage.pixels:
+        return Result(NewPage(canvas, mask), damage, None)
+    _close(canvas, mask)
+    return Result(None, damage, None)
 
 
-def _crops(
-    stats: NDArray[np.int32], chosen: NDArray[np.int64], shape: tuple[int, ...], reach: int
-) -> Iterator[tuple[tuple[slice, slice], Mask]]:
-    """Windows around parts with context, each with a table: label -> whether it is filled there."""
-    boxes: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for label in chosen.tolist():
-        x, y, width, height, _ = (int(value) for value in stats[label])
-        large = max(width, height) > _CELL
-        key = (label,) if large else ((x + width // 2) // _CELL, (y + height // 2) // _CELL)
-        boxes[key].append(label)
-    windows = []
-    for labels in boxes.values():
-        x, y = stats[labels, 0].min(), stats[labels, 1].min()
-        right = (stats[labels, 0] + stats[labels, 2]).max()
-        bottom = (stats[labels, 1] + stats[labels, 3]).max()
-        rows = _side(int(y), int(bottom), shape[0], reach)
-        columns = _side(int(x), int(right), shape[1], reach)
-        windows.append(((rows, columns), labels))
-    area = sum((r.stop - r.start) * (c.stop - c.start) for (r, c), _ in windows)
-    if area > shape[0] * shape[1]:  # crops that overlap so much would cost more than the whole
-        windows = [((slice(0, shape[0]), slice(0, shape[1])), chosen.tolist())]
-    for window, labels in windows:
-        group = np.zeros(len(stats), np.bool_)
-        group[labels] = True
-        yield window, group
-
-
-def _side(start: int, stop: int, size: int, reach: int) -> slice:
-    return slice(max(0, (start - reach) // _ALIGN * _ALIGN), min(size, stop + reach))
-
-
-def _describe(work: Work, picture: imagefile.Picture, digest: str) -> dict[str, Any]:
+def _sidecar(
+    work: Work,
+    file: ImageFile,
+    digests: tuple[str, str | None],
+    pages: list[Result],
+    account: Account,
+    written: Written,
+    made_by: str | None,
+    kit: Kit,
+) -> dict[str, Any]:
+    masked = sum(page.damage.pixels for page in pages)
+    total = sum(page.width * page.height for page in file.pages)
+    first = pages[0].damage
+    used = {page.improved for page in pages if page.improved} | account.methods
+    if kit.detector is not None:
+        used.add(kit.detector.name)
     return {
-        "path": names.encode(work.relative),
-        "sha256": digest,
-        "bytes": len(picture.content),
-        "format": picture.format,
-        "width": picture.pixels.shape[1],
-        "height": picture.pixels.shape[0],
-        "channels": picture.pixels.shape[2],
-        "bits_per_sample": 8 * picture.pixels.itemsize,
+        "statement": statement(pages),
+        "mode": kit.settings.mode,
+        "source": _describe(work, file, digests[0]),
+        "output": {
+            "path": names.output_name(work.relative) + written.suffix,
+            "sha256": written.sha256,
+            "bytes": written.size,
+            "lossless": written.lossless,
+            "changes_of_nature": list(written.notes),
+        },
+        "mask": {
+            "origin": first.origin,
+            "kind": first.kind,
+            "file_sha256": digests[1],
+            "pixels": masked,
+            "fraction": round(masked / total, 8),
+        },
+        **account.as_dict(),
+        "whole_picture": sorted({page.improved for page in pages if page.improved}),
+        "pages": [_page(page, result) for page, result in zip(file.pages, pages, strict=True)],
+        "outside_mask": {
+            "largest_difference": written.largest_difference,
+            "changed_pixels": written.changed_outside,
+        },
+        "digital_source_type": made_by,
+        "digital_source_type_in_file": written.states_source_type,
+        "models": {name: dict(kit.models[name]) for name in sorted(used & kit.models.keys())},
+        "settings": kit.recipe,
+        "code_sha256": kit.code_sha256,
+        "software": dict(kit.software),
     }
 
 
-def _place(target: Path, content: bytes, partial: Path) -> None:
-    temporary = _partial(target, partial)
-    try:
-        with temporary.open("wb") as handle:
-            handle.write(content)
-            handle.flush()
-            os.fsync(handle.fileno())
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+def _describe(work: Work, file: ImageFile, digest: str) -> dict[str, Any]:
+    page = file.pages[0]
+    return {
+        "path": names.encode(work.relative),
+        "sha256": digest,
+        "bytes": file.size,
+        "format": file.format,
+        "width": page.width,
+        "height": page.height,
+        "channels": page.channels,
+        "bits_per_sample": 8 * page.dtype.itemsize,
+    }
+
+
+def _page(page: Page, result: Result) -> dict[str, Any]:
+    size = result.new.canvas.shape if result.new else page.shape
+    return {
+        "width": size[1],
+        "height": size[0],
+        "masked_pixels": result.damage.pixels,
+        "kept_as_it_is": result.new is None,
+    }
+
+
+def _copy(file: ImageFile, target: Path, digest: str) -> Written:
+    """The source, byte for byte."""
+    with file.path.open("rb") as source, target.open("wb") as handle:
+        shutil.copyfileobj(source, handle, 1 << 20)
+        handle.flush()
+        os.fsync(handle.fileno())
+    if file_sha256(target) != digest:
+        raise SourceChanged("was altered while it was being copied; run the command again")
+    return Written("", digest, file.size, file.lossless, 0, 0, False, ())
+
+
+def _close(*canvases: Canvas) -> None:
+    for canvas in canvases:
+        canvas.close()
 
 
 def _partial(target: Path, partial: Path) -> Path:

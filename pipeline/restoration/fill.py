@@ -1,4 +1,4 @@
-"""Fill holes of a picture from what is around them: the interface, and three classical methods.
+"""Fill holes of a picture from what is around them: three classical methods.
 
 A filler changes masked pixels only; everything else comes back bit for bit. It works on float
 pixels, so that a 16-bit scan is never squeezed through 8 bits.
@@ -8,45 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1], any C
-Mask = NDArray[np.bool_]  # (H, W), True where the picture is to be filled
+from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels
 
 _SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
 _LARGEST = 400_000  # pixels of one hole that the biharmonic solver takes: about 1 GB of memory
-
-
-class FillFailed(Exception):
-    """A filler has no sound result for this picture; another method should be tried."""
-
-
-class Filler(Protocol):
-    """A method that fills holes.
-
-    name: what reports call it.
-    reach: pixels around a hole that its result may depend on; a crop should show as many.
-    """
-
-    @property
-    def name(self) -> str:
-        """What reports call the method."""
-
-    @property
-    def reach(self) -> int:
-        """Pixels of context around a hole that the result may depend on."""
-
-    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
-        """The picture (H, W, C) in [0, 1] with `mask` (H, W) filled, in a new array of that shape.
-
-        Outside the mask it equals `pixels` bit for bit; what `pixels` holds inside does not matter.
-
-        Raises:
-            FillFailed: when there is nothing to fill from, or the method has no sound result.
-        """
 
 
 @dataclass(frozen=True)

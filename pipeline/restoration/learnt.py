@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.errors import PentimentoError
-from pipeline.restoration.fill import Filler, FillFailed, Mask, Pixels, check, compose, fillers
+from pipeline.models.export import exported, kept_in
+from pipeline.restoration import inference
+from pipeline.restoration.fill import check, compose, fillers
+from pipeline.restoration.inference import AnyEngine, Array, Precision
+from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels, StepFailed, sound
 
 if TYPE_CHECKING:
     from pipeline.models.unet import ResidualUNet
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
 Window = tuple[slice, slice]
 
 _CELL = 384  # pixels of a tile's side, without its context
-_OVERSHOOT = 0.5  # how far beyond [0, 1] a sound network may point
 
 
 class LearntFiller:
@@ -26,28 +29,62 @@ class LearntFiller:
     The picture is worked on in tiles around its holes, each with the network's whole reach as
     context, so that no seam can arise and memory is bounded.
 
+    Args:
+        folder: card and weights.
+        engine: what runs the network; auto is the fastest that keeps full precision (see
+            inference.choose). Engines other than torch run it as an ONNX model.
+        cache: folder in which the ONNX model is kept; None is the state folder of the project that
+            `folder` lies in; outside a project it is made each time (seconds).
+        precision: see inference.open_session.
+
     Raises:
-        PentimentoError: when the folder holds no restorer.
+        PentimentoError: when the folder holds no restorer, or the engine is not installed.
     """
 
     name = "learnt"
+    network: ResidualUNet | None = None  # where torch runs it
 
-    def __init__(self, folder: Path) -> None:
-        from pipeline.models.registry import load_model
-        from pipeline.models.unet import ResidualUNet
+    def __init__(
+        self,
+        folder: Path,
+        engine: AnyEngine = "torch",
+        cache: Path | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        chosen = inference.choose(engine)
+        if chosen == "torch":
+            from pipeline.models.registry import load_model
+            from pipeline.models.unet import ResidualUNet
 
-        network, card = load_model(folder)
-        if not isinstance(network, ResidualUNet):
-            raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
+            network, card = load_model(folder)
+            if not isinstance(network, ResidualUNet):
+                raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
+            self.network, self.multiple, reach = network, network.multiple, network.reach
+            self.session = inference.open_session("torch", network, precision)
+        else:
+            model = exported(folder, cache or kept_in(folder))
+            card, self.multiple, reach = dict(model.card), model.multiple, model.reach
+            self.session = inference.open_session(chosen, model.onnx, precision)
         start, known = card.get("start"), fillers()
         if not isinstance(start, str) or start not in known:
             raise PentimentoError(
                 f"{folder / 'card.json'} names no known start: {start!r} is none of "
                 f"{', '.join(sorted(known))}; train the restorer again"
             )
-        self.network: ResidualUNet = network
         self.start: Filler = known[start]
-        self.reach = max(self.start.reach, network.reach)
+        self.network_reach = reach
+        # What the network sees at the end of its reach was itself filled from what lies around.
+        self.reach = reach + self.start.reach
+
+    @property
+    def engine(self) -> str:
+        """The engine, and what it computes in: for the sidecar."""
+        return f"{self.session.engine} {self.session.precision}"
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages that a result depends on, beside those of the classical methods."""
+        return (inference.PACKAGES[self.session.engine],)
 
     def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
         """See Filler.
@@ -59,43 +96,64 @@ class LearntFiller:
         check(pixels, mask)
         channels = pixels.shape[2]
         if channels not in (1, 3):
-            raise FillFailed(f"the learnt filler knows grey and RGB, not {channels} channels")
+            raise FillFailed(f"{self.name} knows grey and RGB, not {channels} channels")
         if not mask.any():
             return pixels.copy()
         start = self.start(pixels, mask)
         rgb = start if channels == 3 else np.repeat(start, 3, axis=2)
-        filled = refine(self.network, rgb, mask)
+        filled = refine(self.session.run, rgb, mask, self.multiple, self.network_reach)
         if channels == 1:
             filled = filled.mean(axis=2, keepdims=True)
-        inside = filled[mask]
-        if not np.isfinite(inside).all():
-            raise FillFailed("the network's result is not finite")
-        if inside.min() < -_OVERSHOOT or inside.max() > 1 + _OVERSHOOT:
-            raise FillFailed("the network's result is far out of range")
-        return compose(pixels, filled, mask)
+        return checked(pixels, filled, mask, self.name)
 
 
-def refine(network: ResidualUNet, start: Pixels, mask: Mask) -> Pixels:
-    """The network's result (H, W, 3) for a filled picture of any size, tile by tile."""
-    import torch
+def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
+    """`pixels` with the masked ones taken from a network's result, if that is sound.
 
+    Raises:
+        FillFailed: when it is not.
+    """
+    try:
+        sound(filled[mask], name)
+    except StepFailed as error:
+        raise FillFailed(str(error)) from None
+    return compose(pixels, filled, mask)
+
+
+def refine(
+    run: Callable[[Array, Array], Array], start: Pixels, mask: Mask, multiple: int, reach: int
+) -> Pixels:
+    """A network's result (H, W, C) around the holes of a picture of any size, tile by tile.
+
+    Args:
+        run: takes a picture (1, C, h, w) and a mask (1, 1, h, w), 1 in the holes; gives a picture.
+        start: (H, W, C), the picture in the network's own range; far from all holes it comes back.
+        mask: (H, W), True in the holes.
+        multiple: h and w are multiples of it.
+        reach: pixels of context around a hole that the network is shown.
+
+    Raises:
+        FillFailed: when the engine gives up, or the result has another shape.
+    """
     height, width = mask.shape
-    multiple = network.multiple
     bottom, right = -height % multiple, -width % multiple
     # Up to one multiple of mirrored pixels, so that every tile's size is one that the network takes.
     padded = np.pad(start, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
     holes = np.pad(mask, ((0, bottom), (0, right)))
     result = padded.copy()
-    with torch.inference_mode():
-        for core, window in _tiles(holes, multiple, network.reach):
-            picture = torch.from_numpy(np.ascontiguousarray(padded[window].transpose(2, 0, 1)))
-            hole = torch.from_numpy(holes[window].astype(np.float32))
-            refined = network(picture[None], hole[None, None])[0].numpy().transpose(1, 2, 0)
-            rows, columns = (
-                slice(inner.start - outer.start, inner.stop - outer.start)
-                for inner, outer in zip(core, window, strict=True)
-            )
-            result[core] = refined[rows, columns]
+    for core, window in _tiles(holes, multiple, reach):
+        picture = np.ascontiguousarray(padded[window].transpose(2, 0, 1)[None])
+        try:
+            refined = run(picture, holes[window].astype(np.float32)[None, None])
+        except StepFailed as error:
+            raise FillFailed(str(error)) from None
+        if refined.shape != picture.shape:
+            raise FillFailed(f"the result's shape is {refined.shape}, not {picture.shape}")
+        rows, columns = (
+            slice(inner.start - outer.start, inner.stop - outer.start)
+            for inner, outer in zip(core, window, strict=True)
+        )
+        result[core] = refined[0].transpose(1, 2, 0)[rows, columns]
     return result[:height, :width]
 
 

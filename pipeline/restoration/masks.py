@@ -2,55 +2,62 @@
 
 A mask is a picture of the work's size; white is damage. A PNG mask may say what kind of damage it
 marks, in a text chunk `kind` (cracks, scratches, losses, stains): the method that measured best for that
-kind is then used, not the one for the hole's shape.
+kind is then used, not the one for the hole's shape. The detector looks at windows of one fixed size, so
+that what it finds does not depend on how the work is parted elsewhere.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.archive import imagefile
 from pipeline.archive.atomic import write_bytes
-from pipeline.restoration.detect import detect
+from pipeline.archive.canvas import Canvas
+from pipeline.archive.imagefile import decode_mask
+from pipeline.restoration.steps import Detector, Mask, Place, StepFailed
+from pipeline.restoration.tiling import Grid
 
-Mask = NDArray[np.bool_]
+_CELL = 2048  # pixels of a side of what the detector is asked about at a time
 
 
 @dataclass(frozen=True)
 class Damage:
-    """The pixels to fill, and what is known of them."""
+    """What is known of the pixels to fill."""
 
-    mask: Mask
+    pixels: int  # how many are masked
     origin: str  # 'given', 'detected', 'given and detected' or 'none'
     kind: str | None
-    file_sha256: str | None  # of the given mask
+    fallbacks: tuple[str, ...] = ()  # where a detector failed and another took over
 
 
-def find_damage(picture: imagefile.Picture, path: Path | None, detector: str) -> Damage:
-    """The damage of a picture, from a mask file and from a detector ('none' or 'classical').
+def find_damage(
+    canvas: Canvas, mask: Canvas, path: Path | None, detector: Detector | None, fallback: Detector
+) -> Damage:
+    """Put the damage of a picture into `mask`.
+
+    Args:
+        canvas: the picture.
+        mask: (H, W, 1) uint8, all 0; becomes 255 where there is damage.
+        path: a given mask, or None.
+        detector: what looks for damage, or None.
+        fallback: the detector that takes over where `detector` fails.
 
     Raises:
-        ItemError: when the mask is no picture, or of another size.
+        ItemError: when the given mask is no picture, or of another size.
     """
-    mask = np.zeros(picture.pixels.shape[:2], np.bool_)
-    origins, kind, digest = [], None, None
+    origins, kind, fallbacks = [], None, []
     if path is not None:
-        content = path.read_bytes()
-        mask |= imagefile.read_mask(content, picture.pixels.shape)
-        digest, kind = hashlib.sha256(content).hexdigest(), _kind(content)
+        kind = decode_mask(path, canvas.shape[:2], mask)
         origins.append("given")
-    if detector == "classical":
-        mask |= detect(picture.colour)
+    if detector is not None:
+        fallbacks = _detect(canvas, mask, detector, fallback)
         origins.append("detected")
-    return Damage(mask, " and ".join(origins) or "none", kind, digest)
+    pixels = sum(int(np.count_nonzero(band)) for _, band in mask.bands()) if origins else 0
+    return Damage(pixels, " and ".join(origins) or "none", kind, tuple(fallbacks))
 
 
 def write_mask(path: Path, mask: Mask, kind: str | None = None) -> None:
@@ -65,7 +72,22 @@ def write_mask(path: Path, mask: Mask, kind: str | None = None) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _kind(content: bytes) -> str | None:
-    with Image.open(io.BytesIO(content)) as image:
-        texts: dict[str, Any] = getattr(image, "text", {})
-    return texts.get("kind")
+def _detect(canvas: Canvas, mask: Canvas, detector: Detector, fallback: Detector) -> list[str]:
+    height, width, _ = canvas.shape
+    reach = max(detector.reach, fallback.reach)
+    fallbacks = []
+    for tile in Grid(_CELL, reach, blend=0).tiles(height, width):
+        rows, columns = tile.window
+        pixels = canvas.read(tile.window)[..., : canvas.colours].astype(np.float32)
+        pixels /= np.float32(canvas.peak)
+        place = Place(rows.start, columns.start, height, width)
+        try:
+            found = detector(pixels, place)
+        except StepFailed as error:
+            fallbacks.append(f"{detector.name} -> {fallback.name}: {error}")
+            found = fallback(pixels, place)
+        found = found[tile.inner]
+        if found.any():
+            before = mask.read(tile.cell)
+            mask.write(tile.cell, np.maximum(before, found[..., None].astype(np.uint8) * 255))
+    return sorted(set(fallbacks))

@@ -1,4 +1,4 @@
-"""Which filler fills what: chosen by measurement (models/methods.json), per shape or kind of damage."""
+"""What a work is restored with: for every step the method that settings and measurements name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from typing import Any
 
 from pipeline.archive.fixity import file_sha256, tree_sha256, value_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.fill import Filler, fillers
+from pipeline.restoration.classical import LevelsAndDenoise, Lanczos
+from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.fill import fillers
 from pipeline.restoration.settings import Settings
 from pipeline.restoration.shapes import SHAPES
+from pipeline.restoration.steps import Detector, Enhancer, Filler
 
 LEARNT = "learnt"
-_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy")
-_CODE = ("archive", "models/registry.py", "models/unet.py", "restoration")
+CLASSICAL = "classical"
+_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
+_CODE = ("archive", "models/registry.py", "models/unet.py", "models/export.py", "restoration")
 _NO_PART = ("__pycache__", ".pyc", "damage")  # damage is only made for training
 
 
@@ -31,7 +35,12 @@ class Kit:
     by_shape: Mapping[str, Filler]
     by_kind: Mapping[str, Filler]
     fallback: Filler
-    model: Mapping[str, str] | None  # name and SHA-256 of the card and weights, when one is used
+    coarse: Filler  # fills the reduced picture of a work with large holes
+    detector: Detector | None
+    classical_detector: Detector
+    improver: Enhancer | None  # of mode enhance or upscale
+    classical_improver: Enhancer | None
+    models: Mapping[str, Mapping[str, Any]]  # trained ones that may be used: by name, what they are
     code_sha256: str
     software: Mapping[str, str]
 
@@ -39,15 +48,15 @@ class Kit:
     def recipe(self) -> dict[str, Any]:
         """The settings that a result depends on, as plain values."""
         # When to stop and how to share out work change no byte; files are looked into instead.
-        left_out = {"max_failure_ratio", "shard_megapixels", "methods", "model"}
+        left_out = {"max_failure_ratio", "shard_megapixels", "methods", "model", "models"}
         return self.settings.model_dump(mode="json", exclude=left_out)
 
     @property
     def fingerprint(self) -> str:
-        """Stands for settings, methods, model, code and software: part of every ledger key."""
+        """Stands for settings, methods, models, code and software: part of every ledger key."""
         chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
-        parts = [self.recipe, chosen, self.model, self.code_sha256, dict(self.software)]
-        return value_sha256(parts)[:16]
+        models = {name: dict(described) for name, described in self.models.items()}
+        return value_sha256([self.recipe, chosen, models, self.code_sha256, dict(self.software)])[:16]
 
     def filler(self, shape: str, kind: str | None) -> Filler:
         """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""
@@ -81,40 +90,111 @@ def choose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def load_kit(settings: Settings, methods: Path, model: Path) -> Kit:
-    """The kit for these settings; torch is loaded only when the learnt filler is among the methods."""
+    """The kit for these settings; torch is loaded only when a trained model of ours is among them.
+
+    Raises:
+        PentimentoError: when a file is missing or broken, or a name is not known.
+    """
     return _load(settings.model_dump_json(), methods, model)
 
 
 @lru_cache(maxsize=2)
 def _load(settings_json: str, methods: Path, model: Path) -> Kit:
     settings = Settings.model_validate_json(settings_json)
-    available = fillers()
-    shapes, kinds = choose(methods)
-    described: dict[str, str] | None = None
-    libraries = list(_LIBRARIES)
-    if LEARNT in {*shapes.values(), *kinds.values()}:
-        from pipeline.restoration.learnt import LearntFiller
-
-        available[LEARNT] = LearntFiller(model)
-        described = {"name": LEARNT} | {
-            f"{part}_sha256": file_sha256(model / name)
-            for part, name in (("card", "card.json"), ("weights", "weights.safetensors"))
-        }
-        libraries.append("torch")
+    loader = _Loader(settings, model)
+    if settings.fill == "auto":
+        shapes, kinds = choose(methods)
+    else:
+        shapes, kinds = dict.fromkeys(SHAPES, settings.fill), {}
+    by_shape = {shape: loader.filler(name) for shape, name in shapes.items()}
+    by_kind = {kind: loader.filler(name) for kind, name in kinds.items()}
+    detector = None if settings.detect == "none" else loader.detector(settings.detect)
+    improver, classical = loader.improver()
     _one_thread()
     return Kit(
         settings=settings,
-        by_shape={shape: available[name] for shape, name in shapes.items()},
-        by_kind={kind: available[name] for kind, name in kinds.items()},
-        fallback=available[settings.fallback],
-        model=described,
+        by_shape=by_shape,
+        by_kind=by_kind,
+        fallback=fillers()[settings.fallback],
+        coarse=fillers()["biharmonic"],
+        detector=detector,
+        classical_detector=ClassicalDetector(),
+        improver=improver,
+        classical_improver=classical,
+        models=loader.models,
         code_sha256=code_sha256(),
-        software={"pentimento": version("pentimento")} | _versions(libraries),
+        software={"pentimento": version("pentimento")} | _versions(loader.libraries),
     )
 
 
+class _Loader:
+    """Methods by name, each loaded once; keeps account of the models among them."""
+
+    def __init__(self, settings: Settings, restorer: Path) -> None:
+        self.settings, self.restorer = settings, restorer
+        self.fillers: dict[str, Filler] = dict(fillers())
+        self.models: dict[str, dict[str, Any]] = {}
+        self.libraries = list(_LIBRARIES)
+
+    def filler(self, name: str) -> Filler:
+        if name not in self.fillers:
+            if name == LEARNT:
+                self.fillers[name] = self._learnt()
+            else:
+                self.fillers[name] = self._own(name, "fill", [*self.fillers, LEARNT, "auto"])
+        return self.fillers[name]
+
+    def detector(self, name: str) -> Detector:
+        if name == CLASSICAL:
+            return ClassicalDetector()
+        found: Detector = self._own(name, "detect", ["none", "auto", CLASSICAL])
+        return found
+
+    def improver(self) -> tuple[Enhancer | None, Enhancer | None]:
+        """What the mode's last step is done with, and its classical counterpart."""
+        settings = self.settings
+        if settings.mode == "conserve":
+            return None, None
+        upscale = settings.mode == "upscale"
+        classical: Enhancer = Lanczos(settings.scale) if upscale else LevelsAndDenoise()
+        if not upscale:
+            self.libraries.append("scikit-image")
+        name = settings.upscale if upscale else settings.enhance
+        if name == CLASSICAL:
+            return classical, classical
+        own: Enhancer = self._own(name, settings.mode, [CLASSICAL])
+        if own.scale != classical.scale:
+            raise PentimentoError(
+                f"the model '{name}' enlarges {own.scale} times, but restore.scale is {settings.scale}"
+            )
+        return own, classical
+
+    def _learnt(self) -> Filler:
+        from pipeline.restoration.learnt import LearntFiller
+
+        filler = LearntFiller(self.restorer, self.settings.engine)
+        self.models[LEARNT] = {
+            "card_sha256": file_sha256(self.restorer / "card.json"),
+            "weights_sha256": file_sha256(self.restorer / "weights.safetensors"),
+            "engine": filler.engine,
+        }
+        self.libraries += filler.libraries
+        return filler
+
+    def _own(self, name: str, step: str, others: list[str]) -> Any:
+        from pipeline.restoration.own_models import describe, load_own
+
+        model = self.settings.models.get(name)
+        if model is None or model.step != step:
+            mine = [key for key, value in self.settings.models.items() if value.step == step]
+            known = ", ".join(dict.fromkeys([*others, *mine]))
+            raise PentimentoError(f"restore.{step}: unknown method '{name}'; known are: {known}")
+        self.models[name] = dict(describe(name, model, Path("/")))
+        return load_own(name, model, Path("/"))
+
+
 def _versions(libraries: list[str]) -> dict[str, Any]:
-    return {name: version(name) for name in libraries}
+    return {name: version(name) for name in sorted(set(libraries))}
 
 
 def _one_thread() -> None:

@@ -48,6 +48,11 @@ def quarantine(out: Path) -> Path:
     return out / ".pentimento" / "quarantine.csv"
 
 
+def gone_list(out: Path) -> Path:
+    """The table of works that are in the output tree and no longer in the source."""
+    return out / ".pentimento" / "gone.csv"
+
+
 @contextmanager
 def lock(out: Path) -> Iterator[None]:
     """Own an output folder while the block runs; the lock dies with the process.
@@ -79,6 +84,11 @@ def lock(out: Path) -> Iterator[None]:
         yield
 
 
+def tells_case_apart(out: Path) -> bool:
+    """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is there yet."""
+    return not (out / ".pentimento" / "LOCK").exists()  # `lock` is there in every output folder
+
+
 def clear(folder: Path) -> None:
     """Remove what a killed run left half-written, and make the folder again."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -98,21 +108,24 @@ def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
 
 
 def finished_runs(out: Path) -> list[dict[str, Any]]:
-    """What earlier runs did ('megapixels', 'seconds' and counts), oldest first; without damaged lines."""
+    """The lines of the run log about finished runs, oldest first: each holds `finished`, the summary.
+
+    Damaged lines are passed over, since nothing but an estimate depends on them.
+    """
     path = log_path(out)
     if not path.exists():
         return []
     found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if '"finished"' not in line:  # most lines: one for each work
+    for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if '"finished"' not in text:  # most lines: one for each work
             continue
         try:
-            run = json.loads(line)["finished"]
-            numbers = [run["megapixels"], run["seconds"]]
+            line = json.loads(text)
+            numbers = [line["finished"]["megapixels"], line["finished"]["seconds"]]
         except (ValueError, KeyError, TypeError):
             continue
         if all(isinstance(number, int | float) for number in numbers):
-            found.append(run)
+            found.append(line)
     return found
 
 

@@ -8,17 +8,19 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from os.path import splitext
 from pathlib import Path
 
 from pipeline.archive.imagefile import sniff
 from pipeline.archive.images import SUFFIXES
 from pipeline.errors import ItemError, PentimentoError
-from pipeline.restoration import names
+
+Stat = list[int]  # size in bytes, modification time in nanoseconds
 
 _NO_MASK = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Found:
     """A file that is a work by its name or its first bytes."""
 
@@ -35,6 +37,7 @@ class Scan:
     unreadable: dict[str, str] = field(default_factory=dict)  # relative path -> reason
     ignored: int = 0  # files that are no images
     links: int = 0  # links to folders, which are not followed: they may lead round in a circle
+    closed: list[str] = field(default_factory=list)  # folders that cannot be read: "" is the source itself
 
 
 def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Scan:
@@ -54,6 +57,7 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
             entries = list(os.scandir(source / folder if folder else source))
         except OSError as error:
             result.unreadable[folder or "."] = f"folder cannot be read: {error.strerror}"
+            result.closed.append(folder)
             continue
         for entry in entries:
             relative = f"{folder}/{entry.name}" if folder else entry.name
@@ -63,7 +67,7 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
                 result.links += 1
             elif selected(relative, include, exclude):
                 _look(entry, relative, root, result)
-    result.works.sort()
+    result.works.sort(key=lambda work: work.relative)
     return result
 
 
@@ -71,13 +75,18 @@ def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ())
 class Masks:
     """The masks of an archive's works, by the works' relative paths."""
 
-    paths: dict[str, Path] = field(default_factory=dict)
+    folder: Path | None = None
+    stats: dict[str, Stat] = field(default_factory=dict)  # of the masks that there are
     failures: dict[str, str] = field(default_factory=dict)  # why a mask that is there cannot be used
     unused: int = 0  # pictures in the folder that are the mask of no work
 
+    def of(self, relative: str) -> Path | None:
+        """The mask of a work, if it has one."""
+        return None if self.folder is None or relative not in self.stats else _place(self.folder, relative)
+
 
 def match_masks(folder: Path, works: Iterable[str], is_work: Callable[[str], bool]) -> Masks:
-    """Look up the mask of each work; works without one are in neither table.
+    """Look up the mask of each work, `folder`/a/b.jpg.png for a/b.jpg; works without one are in no table.
 
     Args:
         folder: the masks.
@@ -87,15 +96,15 @@ def match_masks(folder: Path, works: Iterable[str], is_work: Callable[[str], boo
     Raises:
         PentimentoError: when not one mask belongs to a work: the folder is another's, or misnamed.
     """
-    found = Masks()
+    found, root = Masks(folder), os.fspath(folder)
     for relative in works:
         try:
-            if path := mask_of(folder, relative):
-                found.paths[relative] = path
+            if mask := _mask_stat(f"{root}/{relative}.png"):
+                found.stats[relative] = mask
         except ItemError as error:
             found.failures[relative] = str(error)
     used, found.unused = _survey(folder, is_work)
-    if not (used or found.paths or found.failures):
+    if not (used or found.stats or found.failures):
         raise PentimentoError(
             f"no mask in {folder} belongs to any work of the archive; name them like MASKS/a/b.jpg.png "
             "for SRC/a/b.jpg, or leave out --masks"
@@ -103,26 +112,35 @@ def match_masks(folder: Path, works: Iterable[str], is_work: Callable[[str], boo
     return found
 
 
-def mask_of(folder: Path, relative: str) -> Path | None:
-    """The mask of a work, `folder`/a/b.jpg.png for a/b.jpg; None when there is none.
+def _place(folder: Path, relative: str) -> Path:
+    return folder / f"{relative}.png"
+
+
+def _mask_stat(path: str) -> Stat | None:
+    """Size and time of a mask; None when there is none.
 
     Raises:
         ItemError: when what lies at its place is no file, or cannot be looked at.
     """
-    path, name = folder / f"{relative}.png", names.encode(f"{relative}.png")
     try:
-        is_link = stat.S_ISLNK(path.lstat().st_mode)
-        if path.is_file():
-            return path
+        found = os.lstat(path)
     except OSError as error:
         if error.errno in _NO_MASK:
             return None
-        raise ItemError(f"its mask {name} cannot be read: {error.strerror}") from None
-    raise ItemError(f"its mask {name} is {'a link to no file' if is_link else 'no file'}; mend or remove it")
+        raise ItemError(f"its mask cannot be read: {error.strerror}") from None
+    is_link = stat.S_ISLNK(found.st_mode)
+    if is_link:
+        try:
+            found = os.stat(path)
+        except OSError:  # leads to nothing, or to itself
+            raise ItemError("its mask is a link to no file; mend or remove it") from None
+    if not stat.S_ISREG(found.st_mode):
+        raise ItemError(f"its mask is {'a link to no file' if is_link else 'no file'}; mend or remove it")
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _look(entry: os.DirEntry[str], relative: str, root: Path, result: Scan) -> None:
-    named = Path(entry.name).suffix.lower() in SUFFIXES
+    named = splitext(entry.name)[1].lower() in SUFFIXES
     try:
         if not entry.is_file():
             if named and entry.is_symlink():
@@ -165,11 +183,12 @@ def selected(relative: str, include: Sequence[str], exclude: Sequence[str]) -> b
 
 def _survey(folder: Path, is_work: Callable[[str], bool]) -> tuple[int, int]:
     """How many pictures below a folder are the mask of a work, and how many of none."""
-    used = unused = 0
-    for place, _, files in os.walk(folder):
-        inside = Path(place).relative_to(folder)
-        for file in map(Path, files):
-            if file.suffix.lower() in SUFFIXES:
-                belongs = file.suffix == ".png" and is_work((inside / file.stem).as_posix())
+    used, unused, root = 0, 0, os.fspath(folder)
+    for place, _, files in os.walk(root):
+        inside = place[len(root) :].strip("/")
+        for file in files:
+            stem, suffix = splitext(file)
+            if suffix.lower() in SUFFIXES:
+                belongs = suffix == ".png" and is_work(f"{inside}/{stem}" if inside else stem)
                 used, unused = used + belongs, unused + (not belongs)
     return used, unused

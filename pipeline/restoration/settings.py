@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pydantic import Field
 
 from pipeline.params import StageParams
+from pipeline.restoration.own_models import OwnModel
 
-Detect = Literal["auto", "none", "classical"]
+Mode = Literal["conserve", "enhance", "upscale"]
 
 
 class Settings(StageParams):
-    """What a restored work depends on, beside its bytes, its mask, the model and the code."""
+    """What a restored work depends on, beside its bytes, its mask, the models and the code."""
 
-    mode: Literal["conserve"]
-    detect: Detect
+    mode: Mode
+    scale: Literal[2, 4]
+    detect: str
+    fill: str
+    enhance: str
+    upscale: str
+    models: dict[str, OwnModel]
     methods: PurePosixPath
     model: PurePosixPath
+    engine: Literal["auto", "torch", "onnx", "openvino"]
     fallback: Literal["telea", "navier_stokes", "biharmonic"]
+    tile: int = Field(ge=256, multiple_of=64)
     jpeg_output: Literal["jpeg", "tiff"]
     state_source_type: bool
     max_damage: float = Field(gt=0, le=1)
     max_megapixels: float = Field(gt=0)
     max_failure_ratio: float = Field(ge=0, le=1)
     shard_megapixels: float = Field(gt=0)
+
+    def rooted(self, root: Path) -> Settings:
+        """The settings with the paths of own models resolved against a project's root."""
+        models = {
+            name: model.model_copy(update={"path": PurePosixPath(root.resolve() / model.path)})
+            for name, model in self.models.items()
+        }
+        return self.model_copy(update={"models": models})

@@ -1,24 +1,43 @@
-"""The shape of holes: which method fills best depends on whether a hole is a line or a patch."""
+"""The shape of holes: which method fills best depends on whether a hole is a line or a patch.
+
+The rule is local: it depends on what is within `REACH` pixels only, so that a picture parted into tiles
+is judged as the whole picture would be, and a patch does not make a net of cracks that it touches wide.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.restoration.fill import Mask
+from pipeline.restoration.steps import Mask
 
 SHAPES = ("thin", "wide")
 THIN = 3.0  # pixels from the middle of a hole to its edge, at most, for it to count as thin
+_RIM = 8  # pixels around the middle of a patch that belong to it
+REACH = 16
 
 
 def by_shape(mask: Mask) -> dict[str, Mask]:
-    """A mask (H, W) parted into its thin and its wide connected holes (8-neighbourhood)."""
-    from scipy import ndimage
+    """A mask (H, W) parted into what is thin in it and what is wide."""
+    import cv2
 
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    # Beyond the picture's border there is nothing to fill from: it is no edge of a hole.
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1, mode="edge"))[1:-1, 1:-1]
-    deepest = np.zeros(count + 1)
-    if count:
-        deepest[1:] = ndimage.maximum(depth, labels, np.arange(1, count + 1))
-    thin = np.asarray(mask & (deepest <= THIN)[labels], np.bool_)
-    return {"thin": thin, "wide": mask & ~thin}
+    middle = depth(mask) > THIN
+    if not middle.any():
+        return {"thin": mask.copy(), "wide": np.zeros_like(mask)}
+    rim = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM + 1, 2 * _RIM + 1))
+    wide = mask & (cv2.dilate(middle.astype(np.uint8), rim) > 0)
+    return {"thin": mask & ~wide, "wide": wide}
+
+
+def depth(mask: Mask) -> NDArray[np.float32]:
+    """How far each masked pixel is from the nearest one that is not, in pixels; 0 outside the mask.
+
+    Beyond the picture's border there is nothing to fill from: it is no edge of a hole.
+    """
+    import cv2
+
+    if mask.all():
+        return np.full(mask.shape, np.inf, np.float32)
+    padded = np.pad(mask.astype(np.uint8), 1, mode="edge")
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1], np.float32)

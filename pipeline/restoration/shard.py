@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,25 +56,38 @@ def journals(out: Path) -> Path:
 
 
 def run_shard(shard: Shard) -> int:
-    """Restore the works of a shard, one after another; returns how many.
+    """Restore the works of a shard that its journal does not know, one after another; returns how many.
 
     Raises:
         PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
     """
     kit = load_kit(shard.settings, shard.methods, shard.model)
-    tree = Tree.at(shard.out)
+    tree, done = Tree.at(shard.out), 0
     try:
         shard.journal.parent.mkdir(parents=True, exist_ok=True)
+        todo = left(shard)  # a runner may hand out a shard again whose worker it lost
         with shard.journal.open("a", encoding="ascii") as journal:
-            for work in shard.works:
+            if journal.tell():
+                journal.write("\n")  # a line that a kill cut off must not swallow the next one
+            for work in todo:
                 if shard.parent and os.getppid() != shard.parent:
-                    return 0  # the run was killed: nobody waits for this any more
+                    break  # the run was killed: nobody waits for this any more
+                # No fsync: it tells which work a killed process was at, not what a power cut left.
+                journal.write(json.dumps({"begun": shard.name(work)}) + "\n")
+                journal.flush()
                 journal.write(json.dumps(attempt(work, tree, kit)) + "\n")
                 journal.flush()
                 os.fsync(journal.fileno())
+                done += 1
     except OSError as error:
         raise PentimentoError(machine_trouble(shard.out, error)) from None
-    return len(shard.works)
+    return done
+
+
+def left(shard: Shard) -> list[Work]:
+    """The works of a shard that its journal does not know."""
+    done = {note["work"] for note in read_journal(shard.journal)} if shard.journal.exists() else set()
+    return [work for work in shard.works if shard.name(work) not in done]
 
 
 def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
@@ -109,13 +123,13 @@ def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
 
 
 def killed(shard: Shard) -> None:
-    """Note that the process that worked on a shard of one work was killed from outside."""
+    """Note that the process that worked on a shard of one work, alone, was killed from outside."""
     kit = load_kit(shard.settings, shard.methods, shard.model)
     (work,) = shard.works
     reason = "its worker process was killed; the machine may be short of memory"
+    shard.journal.parent.mkdir(parents=True, exist_ok=True)
     note = {"work": shard.name(work), "id": f"{os.getpid()}-{time.time_ns()}", "space": kit.fingerprint}
     with shard.journal.open("a", encoding="ascii") as journal:
-        # A line that the kill cut off must not swallow this one.
         journal.write("\n" + json.dumps(note | {"retry": True, "error": reason, "seconds": 0.0}) + "\n")
 
 
@@ -128,6 +142,16 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
             continue
         if _is_whole(note):
             yield note
+
+
+def broken_off(path: Path) -> set[str]:
+    """The works of a journal that were begun and not finished: what a killed process was at."""
+    begun = set()
+    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith('{"begun": '):
+            with suppress(ValueError):  # cut off by the kill
+                begun.add(str(json.loads(line)["begun"]))
+    return begun - {note["work"] for note in read_journal(path)}
 
 
 def _is_whole(note: Any) -> bool:

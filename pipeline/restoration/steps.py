@@ -7,6 +7,7 @@ say how many pixels around a place its result may depend on: tiles show them tha
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -47,6 +48,16 @@ class Filler(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a window lies in its picture: what depends on the frame or the size is judged by it."""
+
+    top: int
+    left: int
+    height: int  # of the whole picture
+    width: int
+
+
 class Detector(Protocol):
     """A method that finds damage."""
 
@@ -58,12 +69,24 @@ class Detector(Protocol):
     def reach(self) -> int:
         """Pixels of context around a place that the result may depend on."""
 
-    def __call__(self, pixels: Pixels) -> Mask:
-        """Where a picture (H, W, C) in [0, 1] is damaged.
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """Where a window (H, W, C) in [0, 1] of a picture is damaged.
 
         Raises:
             StepFailed: when the method has no sound result.
         """
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a method may know of the whole picture before it works on windows of it.
+
+    overview: (h, w, C), the picture reduced to at most 512 pixels a side.
+    samples: some windows of it at full size, (256, 256, C) or smaller.
+    """
+
+    overview: Pixels
+    samples: tuple[Pixels, ...]
 
 
 class Enhancer(Protocol):
@@ -85,6 +108,9 @@ class Enhancer(Protocol):
     def multiple(self) -> int:
         """The sides of what it is given must be multiples of it."""
 
+    def tuned(self, look: Look) -> Enhancer:
+        """The method, set to one picture; itself, when it needs no setting."""
+
     def __call__(self, pixels: Pixels) -> Pixels:
         """(H, W, C) in [0, 1] to (H * scale, W * scale, C); values may lie a little out of [0, 1].
 
@@ -103,4 +129,4 @@ def sound(values: Pixels, name: str) -> Pixels:
         raise StepFailed(f"the result of {name} is not finite")
     if values.size and (values.min() < -OVERSHOOT or values.max() > 1 + OVERSHOOT):
         raise StepFailed(f"the result of {name} is far out of range")
-    return np.clip(values, 0.0, 1.0, dtype=np.float32)
+    return np.asarray(np.clip(values, 0.0, 1.0), np.float32)

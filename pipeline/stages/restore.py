@@ -32,9 +32,8 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
     """Restore every work of the manifest; figures by kind of damage, panels for the report."""
     manifest = pd.read_csv(inputs["damaged"] / "manifest.csv")
     detect = "none" if params.detect == "auto" else params.detect  # masks are given
-    kit = load_kit(
-        params.model_copy(update={"detect": detect}), ctx.root / params.methods, ctx.root / params.model
-    )
+    settings = params.rooted(ctx.root).model_copy(update={"detect": detect})
+    kit = load_kit(settings, ctx.root / params.methods, ctx.root / params.model)
     rows: list[dict[str, Any]] = []
     failures: dict[str, str] = {}
     with atomic_path(outputs["restored"]) as folder, atomic_path(outputs["plots"]) as plots:

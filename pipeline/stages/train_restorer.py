@@ -20,7 +20,8 @@ from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.params import StageParams
 from pipeline.restoration.damage import KINDS, MASKED, damage
-from pipeline.restoration.fill import Mask, Pixels, fillers
+from pipeline.restoration.fill import fillers
+from pipeline.restoration.steps import Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.loop import Schedule, Trainer, make_fabric
 from pipeline.training.restorer import Examples, RestorerTask

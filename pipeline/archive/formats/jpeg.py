@@ -1,10 +1,10 @@
-"""JPEG (ITU-T T.81): new pixels with the source's tables and subsampling, its segments kept.
+"""JPEG (ITU-T T.81): new pixels in the blocks that need them, and every other byte as it was.
 
-A plain decode to RGB and re-encode loses most in two steps: the colour conversion, and chroma that is
-interpolated on the way out and averaged on the way in. Both are avoided here: the picture is worked
-on as the YCbCr planes that the file holds, and a quarter-size chroma plane is decoded as it is stored.
-What remains is the rounding of samples to 8 bits, which the same quantisation mostly undoes, and the
-blocks at the right and lower side of a picture that is no whole number of blocks.
+A decode and re-encode of the whole picture alters nearly every block. Here the file's own quantised
+coefficients are kept: only blocks with a masked pixel get new ones, made from the old ones and the new
+samples. Quantisation tables, sampling, scans, restart intervals and segments stay, Huffman tables too
+unless a new value has no code in them. What a viewer shows beside a changed chroma block can differ by
+what it interpolates across the border, which is at most one stored chroma sample deep.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archive.canvas import Canvas
+from pipeline.archive.formats import jpeg_blocks, jpeg_edit, jpeg_file
 from pipeline.archive.formats.xmp import with_source_type
 from pipeline.errors import ItemError
 
@@ -85,6 +87,69 @@ def header(content: bytes) -> Header:
     )
 
 
+@dataclass(frozen=True)
+class Rewritten:
+    """A file made from another one and new pixels."""
+
+    content: bytes
+    stated: bool  # whether its XMP states the source type
+    notes: tuple[str, ...]  # what is not as it was in the source, beside pixels
+
+
+def rewrite(content: bytes, canvas: Canvas, mask: Canvas, source_type: str | None) -> Rewritten:
+    """The file with new pixels where the mask is set; the coefficients of all other blocks stay exactly.
+
+    A chroma sample that stands for several pixels is mixed by how many of them are masked.
+
+    Args:
+        content: the source file.
+        canvas: (H, W, C) uint8, its pixels as libvips decodes them (grey, RGB or CMYK), as stored, with
+            the wanted ones in place; only masked ones are used.
+        mask: (H, W, 1) uint8, not 0 where a pixel is to be replaced.
+        source_type: IPTC digital source type that the file's XMP is to state.
+
+    Raises:
+        ItemError: when the source is damaged or of a kind that is not supported.
+    """
+    header(content)
+    file = jpeg_file.parse(content)
+    frame, kind = file.frame, jpeg_blocks.colours(file)
+    if canvas.shape[:2] != (frame.height, frame.width) or mask.shape[:2] != canvas.shape[:2]:
+        raise ValueError(
+            f"a JPEG of {frame.width} x {frame.height} pixels and canvases {canvas.shape}, {mask.shape}"
+        )
+    return _rewritten(file, file.parts, jpeg_edit.touched(file, kind, canvas, mask), source_type)
+
+
+def encode_whole(content: bytes, canvas: Canvas, source_type: str | None) -> Rewritten:
+    """A wholly new picture, of any size, with the source's tables, sampling, scans and segments.
+
+    Memory: sequential files are made band by band; a progressive one holds all its coefficients, which
+    is 3 bytes a pixel with quarter-size chroma and 6 without.
+
+    Args:
+        content: the source file.
+        canvas: (H, W, C) uint8, the pixels in the channels that libvips decodes the source to.
+        source_type: IPTC digital source type that the file's XMP is to state.
+
+    Raises:
+        ItemError: when the source is damaged or of a kind that is not supported, or the picture too large.
+    """
+    header(content)
+    file = jpeg_file.parse(content)
+    height, width = canvas.shape[:2]
+    if max(height, width) > 65535:
+        raise ItemError(f"would have {width} x {height} pixels; a JPEG has at most 65535 a side")
+    kind = jpeg_blocks.colours(file)
+    coded = jpeg_edit.anew(file, replace(file.frame, width=width, height=height), kind, canvas)
+    parts: list[jpeg_file.Segment | jpeg_file.Scan] = []
+    for part in file.parts:
+        if isinstance(part, jpeg_file.Segment) and part.marker in _FRAMES:
+            part = replace(part, data=part.data[:1] + struct.pack(">HH", height, width) + part.data[5:])
+        parts.append(part)
+    return _rewritten(file, parts, coded, source_type)
+
+
 def encode(content: bytes, colour: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bytes:
     """The picture of `content` with its masked pixels replaced, in the same kind of JPEG.
 
@@ -124,16 +189,7 @@ def splice(source: bytes, encoded: bytes, source_type: str | None) -> tuple[byte
     """The pixels of `encoded` among the application segments and comments of `source`."""
     # APP14 says how colours are coded: it belongs to the pixels, not to the metadata.
     kept = [s for s in segments(source) if _is_metadata(s[0]) and s[0] != _APP14]
-    packet = with_source_type(xmp(source), source_type) if source_type else None
-    stated = packet is not None and len(_XMP) + len(packet) <= _LARGEST
-    if packet is not None and stated:
-        place = next((i for i, s in enumerate(kept) if _is_xmp(s)), None)
-        statement = (0xE1, _XMP + packet)
-        if place is None:
-            first = sum(1 for s in kept if s[0] in (0xE0, 0xE1))
-            kept.insert(first, statement)
-        else:
-            kept[place] = statement
+    stated = _state(kept, xmp(source), source_type)
     new = list(segments(encoded))
     coding = [s for s in new if not _is_metadata(s[0]) or s[0] == _APP14]
     scan = encoded[2 + sum(4 + len(data) for _, data in new) :]
@@ -151,6 +207,35 @@ def application(content: bytes, marker: int, prefix: bytes) -> bytes | None:
     found = (d for m, d in segments(content) if m == marker and d.startswith(prefix))
     data = next(found, None)
     return None if data is None else data[len(prefix) :]
+
+
+def _rewritten(
+    file: jpeg_file.File,
+    parts: list[jpeg_file.Segment | jpeg_file.Scan],
+    coded: list[jpeg_edit.Coded],
+    source_type: str | None,
+) -> Rewritten:
+    first = next(n for n, part in enumerate(parts) if isinstance(part, jpeg_file.Scan))
+    head = [(part.marker, part.data) for part in parts[:first] if isinstance(part, jpeg_file.Segment)]
+    packet = next((data[len(_XMP) :] for marker, data in head if _is_xmp((marker, data))), None)
+    stated = _state(head, packet, source_type)
+    new = [*(jpeg_file.Segment(*segment) for segment in head), *parts[first:]]
+    notes = dict.fromkeys(part.note for part in coded if part.note)  # in order, each once
+    return Rewritten(jpeg_edit.assemble(new, coded, file.tail), stated, tuple(notes))
+
+
+def _state(head: list[Segment], packet: bytes | None, source_type: str | None) -> bool:
+    """Put a statement on the source type into the XMP of a file's first segments; whether that went."""
+    new = with_source_type(packet, source_type) if source_type else None
+    if new is None or len(_XMP) + len(new) > _LARGEST:
+        return False
+    statement = (0xE1, _XMP + new)
+    place = next((i for i, segment in enumerate(head) if _is_xmp(segment)), None)
+    if place is None:
+        head.insert(sum(1 for marker, _ in head if marker in (0xE0, 0xE1)), statement)
+    else:
+        head[place] = statement
+    return True
 
 
 def _open(content: bytes) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from pipeline.archive.formats.tiff import resized_exif
 from pipeline.archive.formats.xmp import with_source_type
 from pipeline.errors import ItemError
 
@@ -50,8 +51,13 @@ def xmp(content: bytes) -> bytes | None:
     return next((data for kind, data in chunks(content) if kind == b"XMP "), None)
 
 
-def splice(source: bytes, encoded: bytes, source_type: str | None) -> tuple[bytes, bool]:
-    """The lossless pixels of `encoded` in the container of `source`; see png.splice."""
+def splice(
+    source: bytes, encoded: bytes, source_type: str | None, scale: tuple[int, int] = (1, 1)
+) -> tuple[bytes, bool]:
+    """The lossless pixels of `encoded` in the container of `source`, and whether it states the term.
+
+    The arguments are those of png.splice.
+    """
     old = chunks(source)
     pixels = next(data for kind, data in chunks(encoded) if kind == b"VP8L")
     kept = [c for c in old if c[0] not in (b"VP8X", b"VP8 ", b"VP8L", b"ALPH")]
@@ -60,15 +66,19 @@ def splice(source: bytes, encoded: bytes, source_type: str | None) -> tuple[byte
         kept = [c for c in kept if c[0] != b"XMP "] + [(b"XMP ", packet)]
     profile = [c for c in kept if c[0] == b"ICCP"]
     rest = [c for c in kept if c[0] != b"ICCP"]
+    bits = struct.unpack_from("<I", pixels, 1)[0]  # 14 bits width-1, 14 bits height-1, alpha
+    width, height, alpha = bits & 0x3FFF, (bits >> 14) & 0x3FFF, bool(bits >> 28 & 1)
+    if scale[0] != scale[1]:
+        size = (width + 1, height + 1)
+        rest = [(k, resized_exif(d, size, scale) if k == b"EXIF" else d) for k, d in rest]
     parts = [*profile, (b"VP8L", pixels), *rest]
     if kept:
-        bits = struct.unpack_from("<I", pixels, 1)[0]  # 14 bits width-1, 14 bits height-1, alpha
-        width, height, alpha = bits & 0x3FFF, (bits >> 14) & 0x3FFF, bool(bits >> 28 & 1)
         flags = (_ALPHA if alpha else 0) | sum({_FLAGS.get(kind, 0) for kind, _ in kept})
         sizes = struct.pack("<I", width)[:3] + struct.pack("<I", height)[:3]
         parts.insert(0, (b"VP8X", struct.pack("<I", flags) + sizes))
     body = b"WEBP" + b"".join(_pack(kind, data) for kind, data in parts)
-    return b"RIFF" + struct.pack("<I", len(body)) + body, packet is not None
+    behind = source[struct.unpack_from("<I", source, 4)[0] + 8 :]  # whatever was put behind the picture
+    return b"RIFF" + struct.pack("<I", len(body)) + body + behind, packet is not None
 
 
 def _pack(kind: bytes, data: bytes) -> bytes:

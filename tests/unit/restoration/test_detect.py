@@ -1,6 +1,12 @@
 import numpy as np
 
-from pipeline.restoration.detect import detect
+from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.steps import Place
+
+
+def detect(pixels):
+    values = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
+    return ClassicalDetector()(values, Place(0, 0, *pixels.shape[:2]))
 
 
 def canvas(deep=False):

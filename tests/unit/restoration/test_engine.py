@@ -1,4 +1,3 @@
-import io
 import json
 
 import numpy as np
@@ -9,10 +8,12 @@ from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import engine
 from pipeline.restoration.engine import Tree, Work, restore_work
-from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.steps import FillFailed
+from pipeline.restoration.fill import fillers
 from pipeline.restoration.masks import write_mask
-from pipeline.restoration.methods import Kit, choose, load_kit
-from tests.conftest import restore_settings
+from pipeline.restoration.methods import choose, load_kit
+from pipeline.restoration.statements import EDITED_BY_ALGORITHM
+from tests.conftest import kit, restore_settings
 
 SETTINGS = restore_settings()
 
@@ -37,13 +38,6 @@ class Failing:
 
     def __call__(self, pixels, mask):
         raise FillFailed("not today")
-
-
-def kit(thin=None, wide=None, by_kind=None, **changes):
-    known = fillers()
-    chosen = {"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]}
-    settings = SETTINGS.model_copy(update=changes)
-    return Kit(settings, chosen, by_kind or {}, known[settings.fallback], None, "c0de", {"pentimento": "0"})
 
 
 @pytest.fixture
@@ -80,14 +74,14 @@ def test_only_the_mask_is_filled_each_shape_by_its_method(made):
     assert (result[THIN] == 128).all()
     assert not (result[WIDE] == 128).all()
     proof = json.loads((tree.proof / "a/b.png.json").read_text())
-    assert proof["methods"]["thin"] == {"parts": 1, "pixels_by_method": {"constant": 270}}
-    assert proof["methods"]["wide"] == {"parts": 1, "pixels_by_method": {"navier_stokes": 900}}
+    assert proof["methods"]["thin"] == {"pixels_by_method": {"constant": 270}}
+    assert proof["methods"]["wide"] == {"pixels_by_method": {"navier_stokes": 900}}
     assert proof["mask"]["pixels"] == hole.sum()
     assert proof["outside_mask"] == {"largest_difference": 0, "changed_pixels": 0}
     assert proof["source"]["sha256"] == before == file_sha256(work.source)
     assert proof["output"]["sha256"] == file_sha256(tree.works / done["output"])
     assert proof["statement"].startswith("Digital reconstruction")
-    assert proof["digital_source_type"] == engine.EDITED_BY_ALGORITHM
+    assert proof["digital_source_type"] == EDITED_BY_ALGORITHM
     assert not list(tree.partial.iterdir())
 
 
@@ -113,27 +107,6 @@ def test_a_method_that_fails_gives_way_to_the_classical_one_and_the_sidecar_says
     proof = json.loads((tree.proof / "a/b.png.json").read_text())
     assert proof["methods"]["thin"]["pixels_by_method"] == {"telea": 270}
     assert proof["fallbacks"] == ["failing -> telea: not today"]
-
-
-def test_the_cost_follows_the_damage(made):
-    filler = Constant()
-    work, tree, _ = made([np.s_[10:14, 10:14]], shape=(900, 1200, 3))
-    restore_work(work, tree, kit(thin=filler))
-    assert len(filler.areas) == 1
-    assert filler.areas[0] < 100 * 100
-
-
-def test_many_overlapping_crops_become_one():
-    holes = np.zeros((200, 1400), np.bool_)
-    holes[::8, 10:1390] = True
-    filler = Constant()
-    target = io.BytesIO()
-    Image.fromarray(np.full((200, 1400), 90, np.uint8)).save(target, "PNG")
-    picture = engine.imagefile.read(target.getvalue(), 1)
-    filled = engine.fill(picture, holes, kit(thin=filler), engine.Account())
-    assert (filled[holes] == 128).all()
-    assert (filled[~holes] == 90).all()
-    assert sum(filler.areas) == holes.size
 
 
 def test_cmyk_and_16_bit_are_filled_in_their_own_space(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.fill import fillers
+from pipeline.restoration.steps import FillFailed
 
 NAMES = ("telea", "navier_stokes", "biharmonic")
 

@@ -7,7 +7,8 @@ import torch
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.restoration import learnt
-from pipeline.restoration.fill import FillFailed, fillers
+from pipeline.restoration.fill import fillers
+from pipeline.restoration.steps import FillFailed
 from pipeline.restoration.learnt import LearntFiller, refine
 
 SIZES = {"widths": [8, 8], "blocks": 1, "dilations": [1]}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.restoration.shapes import by_shape
+from pipeline.restoration.shapes import REACH, by_shape
 
 
 def test_a_line_is_thin_and_a_patch_is_wide():
@@ -14,12 +14,23 @@ def test_a_line_is_thin_and_a_patch_is_wide():
     assert parts["wide"].sum() == 400 and parts["wide"][40, 40]
 
 
-def test_a_line_that_touches_a_patch_belongs_to_it():
+def test_a_crack_that_runs_into_a_loss_stays_a_crack():
     mask = np.zeros((60, 60), bool)
     mask[40, 5:30] = True
     mask[30:50, 30:50] = True
     parts = by_shape(mask)
-    assert not parts["thin"].any() and np.array_equal(parts["wide"], mask)
+    assert parts["thin"][40, 5:20].all() and parts["wide"][30:50, 30:50].all()
+    assert np.array_equal(parts["thin"] | parts["wide"], mask)
+    assert not (parts["thin"] & parts["wide"]).any()
+
+
+def test_what_is_far_away_does_not_matter():
+    mask = np.random.default_rng(0).random((120, 160)) < 0.02
+    mask[40:70, 50:90] = True
+    part = np.s_[20:100, 30:120]
+    inner = np.s_[REACH:-REACH, REACH:-REACH]
+    for name, whole in by_shape(mask).items():
+        assert np.array_equal(by_shape(mask[part])[name][inner], whole[part][inner])
 
 
 def test_the_border_of_the_picture_is_no_edge_of_a_hole():

@@ -1,0 +1,201 @@
+"""Who works on shards: processes of this machine, a Dask cluster, or Ray; one thread each.
+
+Whatever runs them, shards, journals and bytes are the same. A worker that is killed, by the machine's
+out-of-memory killer for instance, costs at most the one work that it was killed by, since works it left
+are then tried alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from multiprocessing import get_context
+from threading import Lock
+from typing import Any, Protocol
+
+from pipeline.errors import PentimentoError
+from pipeline.restoration.shard import Shard, killed, left, run_shard
+
+RUNNERS = ("local", "dask", "ray")
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
+
+
+class Workers(Protocol):
+    """What works on shards; `run` blocks, and is called from several threads at once."""
+
+    def run(self, shard: Shard) -> None:
+        """Restore a shard's works; its journal tells what was done."""
+
+
+def open_workers(runner: str, workers: int, shards: int, delicate: bool) -> AbstractContextManager[Workers]:
+    """The workers of a runner, started as they are needed.
+
+    Args:
+        runner: 'local', 'dask' or 'ray'.
+        workers: how many works are restored side by side.
+        shards: how many shards there are.
+        delicate: whether a work may take its process with it; if not, a single shard needs no process
+            of its own.
+
+    Raises:
+        PentimentoError: when the runner is unknown or not installed.
+    """
+    if runner not in RUNNERS:
+        raise PentimentoError(f"unknown runner '{runner}'; known are: {', '.join(RUNNERS)}")
+    for name in _ONE_THREAD:
+        os.environ[name] = "1"  # for the processes to come
+    if runner == "dask":
+        return _dask(workers)
+    if runner == "ray":
+        return _ray(workers)
+    return _in_process() if min(workers, shards) == 1 and not delicate else _local(min(workers, shards))
+
+
+class _InProcess:
+    def run(self, shard: Shard) -> None:
+        run_shard(shard)
+
+
+class LocalPool:
+    """Processes of this machine."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._lock = Lock()
+        self._alone = Lock()
+        self._pool = self.start(workers)
+
+    def run(self, shard: Shard) -> None:
+        """See Workers."""
+        shard = replace(shard, parent=os.getpid())
+        pool = self._pool
+        try:
+            pool.submit(run_shard, shard).result()
+            return
+        except BrokenProcessPool:
+            with self._lock:
+                if self._pool is pool:
+                    self._pool = self.start(self._workers)
+        with self._alone:  # memory may be short: shards whose pool broke go on one after another
+            self._one_by_one(shard)
+
+    def close(self) -> None:
+        """End the processes."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _one_by_one(self, shard: Shard) -> None:
+        """After a kill: works that are left, each alone in a process, so that the culprit is found."""
+        pool = self.start(1)
+        try:
+            for alone in _alone(shard):
+                try:
+                    pool.submit(run_shard, alone).result()
+                except BrokenProcessPool:
+                    killed(alone)
+                    pool.shutdown()
+                    pool = self.start(1)
+        finally:
+            pool.shutdown()
+
+    @staticmethod
+    def start(workers: int) -> ProcessPoolExecutor:
+        """A pool of processes that end with this one."""
+        # Spawned, not forked: libvips and torch have threads that a fork would break.
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent)
+
+
+class _Cluster:
+    """Shards as tasks of a cluster that tells when a task's worker was killed."""
+
+    def __init__(self, call: Callable[[Shard], Any], was_killed: tuple[type[Exception], ...]) -> None:
+        self._call, self._was_killed = call, was_killed
+
+    def run(self, shard: Shard) -> None:
+        """See Workers."""
+        try:
+            self._call(shard)
+        except self._was_killed:
+            for alone in _alone(shard):
+                try:
+                    self._call(alone)
+                except self._was_killed:
+                    killed(alone)
+
+
+def _alone(shard: Shard) -> Iterator[Shard]:
+    """The works of a broken-off shard that its journal does not know, each as a shard of its own."""
+    for work in left(shard):
+        yield replace(shard, works=(work,))
+
+
+@contextmanager
+def _in_process() -> Iterator[Workers]:
+    yield _InProcess()
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Workers]:
+    pool = LocalPool(workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+@contextmanager
+def _dask(workers: int) -> Iterator[Workers]:
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+        from distributed.scheduler import KilledWorker
+    except ImportError:
+        raise PentimentoError(
+            "--runner dask needs the extra `dask`: pip install 'pentimento[dask]'"
+        ) from None
+    with (
+        # A shard is tried a second time when its worker dies; then its works are tried alone.
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(  # type: ignore[no-untyped-call]
+            workers, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,  # type: ignore[no-untyped-call]
+    ):
+        yield _Cluster(lambda shard: client.submit(run_shard, shard, pure=False).result(), (KilledWorker,))
+
+
+@contextmanager
+def _ray(workers: int) -> Iterator[Workers]:
+    try:
+        import ray
+        from ray.exceptions import NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
+    except ImportError:
+        raise PentimentoError("--runner ray needs the extra `ray`: pip install 'pentimento[ray]'") from None
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    task = ray.remote(num_cpus=1, max_retries=1)(run_shard)
+
+    def call(shard: Shard) -> Any:
+        try:
+            return ray.get(task.remote(shard))
+        except RayTaskError as error:
+            cause = getattr(error, "cause", None)
+            raise cause if isinstance(cause, PentimentoError) else error from None
+
+    try:
+        yield _Cluster(call, (WorkerCrashedError, OutOfMemoryError, NodeDiedError))
+    finally:
+        ray.shutdown()
+
+
+def _die_with_parent() -> None:
+    """On Linux a worker is ended with the run that started it, even by SIGKILL."""
+    import ctypes
+    import signal
+    import sys
+
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG

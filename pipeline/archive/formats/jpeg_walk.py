@@ -1,0 +1,133 @@
+"""The way through a progressive scan of one band of coefficients: where each block's bits begin (T.81, annex G)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.archive.formats.jpeg_bits import BROKEN, CUT_OFF, Entropy, Ints, Stretch
+from pipeline.archive.formats.jpeg_huffman import END
+from pipeline.errors import ItemError
+
+
+class Walk:
+    """The way through the blocks of a scan of one band, with the end-of-band run that is under way."""
+
+    def __init__(self, coded: Entropy, stretch: Stretch, first: int, last: int) -> None:
+        self._data, self._stretch, self._first, self._last = coded.data, stretch, first, last
+        self._position = self._run = 0
+
+    def restart(self, position: int) -> None:
+        """Go on at a bit, with no run."""
+        self._position, self._run = position, 0
+
+    def finish(self, bound: int) -> None:
+        """The interval is over: it must end before `bound`, and no run may go on."""
+        if self._position > bound:
+            raise ItemError(CUT_OFF)
+        if self._run:
+            raise ItemError(f"{BROKEN} (a run of blocks is too long)")
+
+    def first_bits(self, count: int) -> Ints:
+        """Where the bits of the next blocks begin, in a first scan; -1: the block lies in a run."""
+        starts: list[int] = []
+        parts = []
+        while count:
+            self._stretch.cover(self._position)
+            base, (bits, run) = self._stretch.base, self._stretch.steps[0]
+            before = len(starts)
+            self._go_first(bits, run, base, self._stretch.limit - base, count, starts)
+            count -= len(starts) - before
+            part = np.array(starts[before:], np.int64)
+            parts.append(np.where(part >= 0, part + base, -1))
+        return np.concatenate(parts)
+
+    def _go_first(
+        self, bits: bytes, run: bytes, base: int, limit: int, count: int, starts: list[int]
+    ) -> None:
+        position, ends, first, last = self._position - base, self._run, self._first, self._last
+        note = starts.append
+        while count and (ends or position <= limit):
+            if ends:
+                skipped = min(ends, count)
+                starts.extend([-1] * skipped)
+                ends -= skipped
+                count -= skipped
+                continue
+            note(position)
+            k = first
+            while k <= last:
+                at = position
+                k += run[position]
+                position += bits[position]
+            if k > last + 1:
+                ends = self._blocks(run[at] - END, base + position) - 1
+            count -= 1
+        self._position, self._run = base + position, ends
+
+    def refining_bits(
+        self, count: int, before: bytes, begins: list[int], known: list[int], stops: list[int]
+    ) -> tuple[Ints, Ints]:
+        """Where the bits of the next blocks begin, in a scan that refines, and whether each lies in a run.
+
+        Args:
+            count: number of blocks.
+            before: for each coefficient that is still 0, block by block: how many others come before it.
+            begins: where each block begins in `before`, and where the last one ends.
+            known: coefficients of each block that are not 0.
+            stops: how far in `before` each block has symbols.
+        """
+        starts: list[int] = []
+        inside: list[int] = []
+        parts = []
+        while len(starts) < count:
+            self._stretch.cover(self._position)
+            done, base = len(starts), self._stretch.base
+            self._go_refining((before, begins, known, stops), count, starts, inside)
+            parts.append(np.array(starts[done:], np.int64) + base)
+        return np.concatenate(parts), np.array(inside, np.int64)
+
+    def _go_refining(
+        self,
+        history: tuple[bytes, list[int], list[int], list[int]],
+        count: int,
+        starts: list[int],
+        inside: list[int],
+    ) -> None:
+        before, begins, known, stops = history
+        base = self._stretch.base
+        position, limit, ends = self._position - base, self._stretch.limit - base, self._run
+        bits, run = self._stretch.steps[0]
+        for block in range(len(starts), count):
+            if position > limit:
+                break
+            starts.append(position)
+            inside.append(ends > 0)
+            if ends:
+                ends -= 1
+                position += known[block]
+                continue
+            place, over, stop = begins[block], begins[block + 1], stops[block]
+            passed = 0
+            while place < stop:
+                step = run[position]
+                position += bits[position]
+                if step >= END:
+                    ends = self._blocks(step - END, base + position) - 1
+                    position += known[block] - passed
+                    break
+                place += step
+                if place >= over:
+                    raise ItemError(BROKEN)
+                now = before[place]
+                position += now - passed
+                passed = now
+                place += 1
+        self._position, self._run = base + position, ends
+
+    def _blocks(self, exponent: int, position: int) -> int:
+        """Blocks of an end-of-band run whose extra bits end at a bit position."""
+        if not 0 <= exponent <= 14:
+            raise ItemError(BROKEN)
+        start = position - exponent
+        word = int.from_bytes(self._data[start >> 3 : (start >> 3) + 4].tobytes(), "big")
+        return (1 << exponent) + ((word >> (32 - (start & 7) - exponent)) & ((1 << exponent) - 1))

@@ -1,0 +1,113 @@
+"""The steps `enhance` and `upscale` on a picture of any size: all of it goes through a method, tile by tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.archive.canvas import Canvas, Window
+from pipeline.errors import ItemError
+from pipeline.restoration.classical import lanczos
+from pipeline.restoration.overview import reduce
+from pipeline.restoration.steps import Enhancer, Look, Pixels, StepFailed, sound
+from pipeline.restoration.tiling import Grid, Tile, Values, run_tiles
+
+_SMALLEST = 256  # pixels of a tile's side: below that, context costs more than what is wanted
+_ALIGN = 64
+_SAMPLE = 256  # pixels of a sample's side
+_OVERVIEW = 512
+
+
+@dataclass
+class Improvement:
+    """What a step did to a picture."""
+
+    method: str
+    changed: bool = False  # whether any sample differs from the source's
+    fallbacks: list[str] = field(default_factory=list)
+
+
+def improve(canvas: Canvas, out: Canvas, method: Enhancer, fallback: Enhancer, side: int) -> Improvement:
+    """Every pixel of `canvas` through a method, into `out`.
+
+    Args:
+        canvas: the picture.
+        out: a canvas of the same type, `method.scale` times as large. Alpha is kept; in a larger
+            picture it is interpolated.
+        method: what is wanted.
+        fallback: the classical method of the same scale; it takes the tiles where `method` fails.
+        side: pixels of a tile's side in the larger of the two pictures.
+
+    Raises:
+        ItemError: when both methods fail on a tile.
+    """
+    run = _Run(canvas, out, method, fallback)
+    reach = max(method.reach, fallback.reach)
+    align = int(np.lcm(_ALIGN, method.multiple))
+    grid = Grid(max(_SMALLEST, side // method.scale), reach, align)
+    look = _look(canvas)
+    run.method, run.fallback = method.tuned(look), fallback.tuned(look)
+    run_tiles(canvas.shape, grid, run.tile, run.put, method.scale)
+    return run.done
+
+
+class _Run:
+    def __init__(self, canvas: Canvas, out: Canvas, method: Enhancer, fallback: Enhancer) -> None:
+        self.canvas, self.out = canvas, out
+        self.method, self.fallback = method, fallback
+        self.done = Improvement(method.name, changed=method.scale > 1)
+
+    def tile(self, tile: Tile) -> Values:
+        pixels = self.canvas.read(tile.window).astype(np.float32) / np.float32(self.canvas.peak)
+        colours, scale = self.canvas.colours, self.method.scale
+        result = self._attempt(np.ascontiguousarray(pixels[..., :colours]))
+        if pixels.shape[2] > colours:
+            alpha = pixels[..., colours:]
+            result = np.concatenate([result, lanczos(alpha, scale) if scale > 1 else alpha], axis=2)
+        rows, columns = (slice(side.start * scale, side.stop * scale) for side in tile.inner)
+        return result[rows, columns]
+
+    def put(self, window: Window, values: Values) -> None:
+        whole = np.rint(values.astype(np.float64) * self.out.peak).clip(0, self.out.peak)
+        new = whole.astype(self.out.dtype)
+        if not self.done.changed:
+            self.done.changed = not np.array_equal(new, self.canvas.read(window))
+        self.out.write(window, new)
+
+    def _attempt(self, pixels: Pixels) -> Pixels:
+        try:
+            return _apply(self.method, pixels)
+        except StepFailed as error:
+            note = f"{self.method.name} -> {self.fallback.name}: {error}"
+        if note not in self.done.fallbacks:
+            self.done.fallbacks.append(note)
+        try:
+            return _apply(self.fallback, pixels)
+        except StepFailed as error:
+            raise ItemError(f"cannot be improved: {self.fallback.name}: {error}") from None
+
+
+def _apply(method: Enhancer, pixels: Pixels) -> Pixels:
+    height, width, channels = pixels.shape
+    bottom, right = -height % method.multiple, -width % method.multiple
+    if bottom or right:
+        pixels = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+    result = method(pixels)
+    wanted = ((height + bottom) * method.scale, (width + right) * method.scale, channels)
+    if result.shape != wanted:
+        raise StepFailed(f"the result of {method.name} is {result.shape}, not {wanted}")
+    return sound(result, method.name)[: height * method.scale, : width * method.scale]
+
+
+def _look(canvas: Canvas) -> Look:
+    height, width, _ = canvas.shape
+    factor = -(-max(height, width) // _OVERVIEW)
+    samples = []
+    for row, column in ((1, 1), (1, 3), (2, 2), (3, 1), (3, 3)):  # quarters of the sides
+        top = max(0, height * row // 4 - _SAMPLE // 2)
+        left = max(0, width * column // 4 - _SAMPLE // 2)
+        window = slice(top, min(height, top + _SAMPLE)), slice(left, min(width, left + _SAMPLE))
+        sample = canvas.read(window)[..., : canvas.colours].astype(np.float32)
+        samples.append(sample / np.float32(canvas.peak))
+    return Look(reduce(canvas, factor=factor).pixels, tuple(samples))

@@ -1,0 +1,160 @@
+"""The step `fill` on a picture of any size: holes are filled tile by tile, everything else stays.
+
+Each hole is filled by the method that was measured to be best for its shape (or for its kind, where the
+mask says what it marks). What lies deep inside a large hole, farther from paint than a tile can see, is
+taken from a filling of the whole picture reduced in size; so a hole may be larger than a tile, and what
+two tiles make of it is of one piece.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.archive.canvas import Canvas, Window
+from pipeline.errors import ItemError
+from pipeline.restoration.methods import Kit
+from pipeline.restoration.overview import Overview, reduce
+from pipeline.restoration.shapes import REACH, SHAPES, by_shape, depth
+from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels, StepFailed
+from pipeline.restoration.tiling import Grid, Tile, Values, run_tiles, within
+
+DEEP = 96  # pixels from paint: farther inside a hole, the reduced picture's filling is taken
+_ALIGN = 64  # windows begin at multiples of it: networks see the same raster whatever the tile
+
+
+@dataclass
+class Account:
+    """What was filled by which method, and which methods failed."""
+
+    pixels: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
+    fallbacks: list[str] = field(default_factory=list)
+    deep: int = 0  # pixels taken from the reduced picture
+
+    def add(self, shape: str, method: str, pixels: int) -> None:
+        """Count pixels filled by a method."""
+        if pixels:
+            self.pixels[shape][method] = self.pixels[shape].get(method, 0) + pixels
+
+    def failed(self, method: str, instead: str, error: StepFailed) -> None:
+        """Note that a method failed and another took over."""
+        note = f"{method} -> {instead}: {error}"
+        if note not in self.fallbacks:
+            self.fallbacks.append(note)
+
+    @property
+    def methods(self) -> set[str]:
+        """The names of all methods that filled something."""
+        return {method for counts in self.pixels.values() for method in counts}
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the sidecar."""
+        shapes = {
+            shape: {"pixels_by_method": self.pixels[shape]} for shape in SHAPES if self.pixels.get(shape)
+        }
+        return {"methods": shapes, "deep_pixels": self.deep, "fallbacks": sorted(self.fallbacks)}
+
+
+def fill(canvas: Canvas, mask: Canvas, kit: Kit, account: Account, kind: str | None = None) -> None:
+    """Fill the masked pixels of a canvas, in place.
+
+    Args:
+        canvas: the picture; its alpha is not touched.
+        mask: (H, W, 1), 255 where the picture is to be filled.
+        kit: the methods.
+        account: takes what was done.
+        kind: the kind of damage, where the mask says it.
+
+    Raises:
+        ItemError: when no method can fill a hole.
+    """
+    _Filling(canvas, mask, kit, account, kind).run()
+
+
+@dataclass
+class _Filling:
+    canvas: Canvas
+    mask: Canvas
+    kit: Kit
+    account: Account
+    kind: str | None
+    overview: Overview | None = None
+
+    def run(self) -> None:
+        fillers = [self.kit.filler(shape, self.kind) for shape in SHAPES]
+        reach = max(DEEP + 2, REACH, self.kit.fallback.reach, *(filler.reach for filler in fillers))
+        grid = Grid(self.kit.settings.tile, reach, _ALIGN)
+        height, width, _ = self.canvas.shape
+        run_tiles((height, width, self.canvas.colours), grid, self._tile, self._put)
+
+    def _tile(self, tile: Tile) -> Values | None:
+        # Most tiles of most pictures: a look at the mask is all that they cost.
+        if not self.mask.read(tile.used).any():
+            return None
+        hole = self.mask.read(tile.window)[..., 0] > 0
+        pixels = self.canvas.read(tile.window)[..., : self.canvas.colours].astype(np.float32)
+        pixels /= np.float32(self.canvas.peak)
+        cell = within(tile.cell, tile.window)
+        far = depth(hole) > DEEP
+        if far.any():
+            pixels[far] = self._overview().sample(tile.window)[far]
+            self.account.deep += int(far[cell].sum())
+            hole &= ~far
+        result = pixels.copy()
+        wanted, own = np.zeros_like(hole), np.zeros_like(hole)
+        wanted[tile.inner], own[cell] = True, True
+        for shape, part in by_shape(hole).items():
+            if (part & wanted).any():
+                method = self._fill(shape, part & wanted, hole, pixels, result)
+                self.account.add(shape, method, int((part & own).sum()))
+        return result[tile.inner]
+
+    def _fill(self, shape: str, part: Mask, hole: Mask, pixels: Pixels, result: Pixels) -> str:
+        """Fill one shape's pixels in a window; returns the method's name."""
+        filler, fallback = self.kit.filler(shape, self.kind), self.kit.fallback
+        reach = max(DEEP, filler.reach, fallback.reach)
+        window = _around(part, reach)
+        filled, method = self._attempt(filler, fallback, pixels[window], hole[window])
+        result[window][part[window]] = filled[part[window]]
+        return method
+
+    def _attempt(self, filler: Filler, fallback: Filler, pixels: Pixels, hole: Mask) -> tuple[Pixels, str]:
+        try:
+            return filler(pixels, hole), filler.name
+        except StepFailed as error:
+            self.account.failed(filler.name, fallback.name, error)
+        try:
+            return fallback(pixels, hole), fallback.name
+        except FillFailed as error:
+            raise ItemError(f"cannot be filled: {fallback.name}: {error}") from None
+
+    def _put(self, window: Window, values: Values) -> None:
+        hole = self.mask.read(window)[..., 0] > 0
+        if not hole.any():
+            return
+        pixels = self.canvas.read(window)
+        filled = np.rint(values[hole].astype(np.float64) * self.canvas.peak)
+        pixels[hole, : self.canvas.colours] = filled.clip(0, self.canvas.peak).astype(pixels.dtype)
+        self.canvas.write(window, pixels)
+
+    def _overview(self) -> Overview:
+        """The picture reduced in size, its holes filled; made when the first deep hole is met."""
+        if self.overview is None:
+            reduced = reduce(self.canvas, self.mask)
+            filled, _ = self._attempt(self.kit.coarse, self.kit.fallback, reduced.pixels, reduced.unknown)
+            self.overview = Overview(filled, reduced.unknown, reduced.factor)
+        return self.overview
+
+
+def _around(part: Mask, reach: int) -> Window:
+    """The window around what is True, with context, that begins at multiples of `_ALIGN`."""
+    rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return (
+        slice(max(0, top - reach) // _ALIGN * _ALIGN, min(part.shape[0], bottom + reach)),
+        slice(max(0, left - reach) // _ALIGN * _ALIGN, min(part.shape[1], right + reach)),
+    )

@@ -1,0 +1,232 @@
+"""What a run has to do: the archive as it is, compared with the ledger, cut into shards.
+
+Over ten thousand works this must take a second: each file is asked about once, paths are plain
+strings, and only works that are to be done have their headers read.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.archive.fixity import file_sha256
+from pipeline.archive.ledger import Ledger
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.restoration import names, output
+from pipeline.restoration.engine import Tree, Work
+from pipeline.restoration.gone import Gone, find_gone
+from pipeline.restoration.request import Request
+from pipeline.restoration.scan import Found, Masks, Scan, Stat, match_masks, scan, selected
+from pipeline.restoration.shard import Shard
+
+_WORKS_PER_SHARD = 64  # so that tiny works are noted in the ledger often enough, too
+_BYTES_PER_MEGAPIXEL = 1.5e6  # a guess for files whose header cannot be read
+
+
+@dataclass(frozen=True)
+class Load:
+    """How much work there is."""
+
+    works: int = 0
+    megapixels: float = 0.0  # by the headers
+    bytes: int = 0
+
+    def plus(self, megapixels: float, size: int) -> Load:
+        """With one more work."""
+        return Load(self.works + 1, self.megapixels + megapixels, self.bytes + size)
+
+
+@dataclass
+class Plan:
+    """What there is, what is known, and what is to be done."""
+
+    works: int = 0  # chosen by the request, readable or not
+    known: int = 0
+    failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
+    gone: list[Gone] = field(default_factory=list)
+    without_mask: int = 0
+    shards: list[Shard] = field(default_factory=list)
+    damaged: Load = field(default_factory=Load)  # works to do that have a mask, or are looked through
+    whole: Load = field(default_factory=Load)  # works to do that can only be copied
+
+    @property
+    def megapixels(self) -> float:
+        """Of all works that are to be done."""
+        return self.damaged.megapixels + self.whole.megapixels
+
+
+def look_through(request: Request) -> tuple[Scan, Masks]:
+    """What the archive holds, and the masks of its works.
+
+    Raises:
+        PentimentoError: when there is no work, or not one mask belongs to a work.
+    """
+    found = scan(request.source, request.include, request.exclude)
+    if not found.works and not found.unreadable:
+        chosen = " chosen by the patterns" if request.include or request.exclude else ""
+        raise PentimentoError(f"the source {request.source} holds no image{chosen}; nothing was done")
+    if request.masks is None:
+        return found, Masks()
+    works = [work.relative for work in found.works]
+    known = {*works, *found.unreadable}
+
+    def is_work(relative: str) -> bool:
+        left_out = not selected(relative, request.include, request.exclude)
+        return relative in known or (left_out and os.path.lexists(request.source / relative))
+
+    return found, match_masks(request.masks, works, is_work)
+
+
+def make_plan(request: Request, space: str, found: Scan, masks: Masks, seen: Ledger | None) -> Plan:
+    """Compare the archive with the ledger.
+
+    Args:
+        request: what is asked for.
+        space: the fingerprint of settings, methods, model and code.
+        found: the archive's works.
+        masks: their masks.
+        seen: the ledger's space `seen`; None where there is no ledger yet.
+    """
+    plan = Plan()
+    plan.failures = {names.encode(path): reason for path, reason in found.unreadable.items()}
+    encoded = {names.encode(work.relative): work for work in found.works}
+    chosen = dict(list(encoded.items())[: request.limit])
+    plan.works = len(chosen) + len(found.unreadable)
+    if seen is not None:
+        plan.gone = find_gone(request, seen, {*encoded, *plan.failures}, found.closed)
+    refused = _refused(request, encoded, masks)
+    plan.failures |= {path: refused[path] for path in chosen if path in refused}
+    usable = {path: work for path, work in chosen.items() if path not in refused}
+    if request.masks is not None:
+        plan.without_mask = sum(work.relative not in masks.stats for work in usable.values())
+    todo = list(usable.values()) if seen is None else _unfinished(plan, request, space, usable, masks, seen)
+    plan.shards = list(_shards(plan, request, todo, masks))
+    return plan
+
+
+def _refused(request: Request, encoded: Mapping[str, Found], masks: Masks) -> dict[str, str]:
+    """Works that cannot be restored whatever they hold: by their mask, or by their name."""
+    refused = {names.encode(relative): reason for relative, reason in masks.failures.items()}
+    if request.settings.jpeg_output == "tiff":
+        taken = {names.output_name(work.relative) for work in encoded.values()}
+        for path, work in encoded.items():
+            if f"{names.output_name(work.relative)}.tif" in taken:
+                refused.setdefault(path, "its name with .tif is the name of another work")
+    return refused | _one_on_this_disk(request.out, encoded)
+
+
+def _one_on_this_disk(out: Path, encoded: Mapping[str, Found]) -> dict[str, str]:
+    """Works whose names differ in case only, where the output's file system takes them for one."""
+    first: dict[str, str] = {}
+    clashes: dict[str, str] = {}
+    for path in encoded:
+        if first.setdefault(unicodedata.normalize("NFC", path).casefold(), path) != path:
+            clashes[path] = (
+                "its name differs from another work's in case only, and the output cannot hold both"
+            )
+    if not clashes or output.tells_case_apart(out):
+        return {}
+    return clashes
+
+
+def _unfinished(
+    plan: Plan, request: Request, space: str, works: Mapping[str, Found], masks: Masks, seen: Ledger
+) -> list[Found]:
+    """The works that the ledger does not know as they are, or whose output is gone or altered."""
+    known = {path: entry.value for path, entry in seen.get(works).items()}
+    keys = {}
+    for path, before in known.items():
+        if _as_before(request, works[path], masks, before):
+            keys[path] = result_key(path, before)
+    with Ledger(output.ledger_path(request.out), space) as results:
+        entries = results.get(keys.values())
+    tree = Tree.at(request.out)
+    roots = (f"{tree.works}/", f"{tree.proof}/")
+    todo = []
+    for path, work in works.items():
+        entry = entries.get(keys.get(path, ""))
+        if entry is not None and entry.error is not None:
+            plan.failures[path] = entry.error
+        elif entry is not None and _intact(roots, entry.value):
+            plan.known += 1
+        else:
+            todo.append(work)
+    return todo
+
+
+def _as_before(request: Request, work: Found, masks: Masks, before: Mapping[str, Any]) -> bool:
+    """Whether a work and its mask are what they were when it was last worked on."""
+    now = [work.size, work.mtime_ns]
+    if now != before["stat"] and not _same(request.source / work.relative, now, before, "stat", "sha256"):
+        return False
+    mask = masks.stats.get(work.relative)
+    if mask == before["mask_stat"]:
+        return True
+    path = masks.of(work.relative)
+    return path is not None and mask is not None and _same(path, mask, before, "mask_stat", "mask_sha256")
+
+
+def _same(path: Path, now: Stat, before: Mapping[str, Any], stat: str, digest: str) -> bool:
+    """Whether a file with another time holds the same bytes."""
+    if before[stat] is None or now[0] != before[stat][0] or not os.access(path, os.R_OK):
+        return False
+    return file_sha256(path) == before[digest]
+
+
+def result_key(path: str, seen: Mapping[str, Any]) -> str:
+    """What a result depends on, beside the settings: the work's bytes, its path, and its mask's bytes."""
+    return f"{seen['sha256']}:{path}:{seen['mask_sha256'] or ''}"
+
+
+def _intact(roots: tuple[str, str], value: Mapping[str, Any]) -> bool:
+    for root, name in zip(roots, ("output", "proof"), strict=True):
+        path = root + value[name]
+        try:
+            found = os.stat(path)
+        except OSError:
+            return False
+        stat = [found.st_size, found.st_mtime_ns]
+        if stat != value[f"{name}_stat"] and file_sha256(Path(path)) != value[f"{name}_sha256"]:
+            return False
+    return True
+
+
+def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks) -> Iterator[Shard]:
+    group: list[Work] = []
+    size, number = 0.0, 0
+    for found in todo:
+        work = Work(request.source / found.relative, found.relative, masks.of(found.relative))
+        megapixels = _megapixels(work.source, found.size)
+        if megapixels > request.settings.max_megapixels:
+            megapixels = 0.0  # it is refused unread, whatever its header declares
+        if request.settings.detect == "none" and work.mask is None:
+            plan.whole = plan.whole.plus(megapixels, found.size)
+        else:
+            plan.damaged = plan.damaged.plus(megapixels, found.size)
+        full = size + megapixels > request.settings.shard_megapixels or len(group) >= _WORKS_PER_SHARD
+        if group and full:
+            yield _shard(request, number, group)
+            group, size, number = [], 0.0, number + 1
+        group.append(work)
+        size += megapixels
+    if group:
+        yield _shard(request, number, group)
+
+
+def _shard(request: Request, number: int, works: Sequence[Work]) -> Shard:
+    settings, methods, model = request.settings, request.methods, request.model
+    return Shard(number, tuple(works), request.out, settings, methods, model)
+
+
+def _megapixels(path: Path, size: int) -> float:
+    from pipeline.archive.images import probe
+
+    try:
+        info = probe(path)
+    except (ItemError, OSError, UnicodeError):  # libvips takes names in UTF-8 only
+        return size / _BYTES_PER_MEGAPIXEL
+    return info.width * info.height / 1e6
