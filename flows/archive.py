@@ -36,7 +36,7 @@ def restore_archive(
     Raises:
         PentimentoError: when the run cannot start or go on.
     """
-    with open_run(request) as run:
+    with open_run(request, workers) as run:
         if run.shards:
             works = sum(len(shard.works) for shard in run.shards)
             meter = Meter("restore", works, run.plan.megapixels)
@@ -51,7 +51,7 @@ def restore_archive(
 
 def preview(request: Request, workers: int = 1) -> dict[str, Any]:
     """What `restore_archive` would do: how many works, how large, how long; writes nothing."""
-    with open_run(request, dry=True) as run:
+    with open_run(request, workers, dry=True) as run:
         plan = run.plan
         expected = estimate(plan, request.settings, workers, finished_runs(request.out))
         return {

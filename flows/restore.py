@@ -14,8 +14,8 @@ from flows.requests import build_request
 from flows.workers import Workers
 from pipeline import environment
 from pipeline.errors import PentimentoError
-from pipeline.restoration.request import Request
 from pipeline.restoration.output import quarantine
+from pipeline.restoration.request import Request
 from pipeline.restoration.shard import Shard
 
 

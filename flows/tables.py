@@ -48,12 +48,14 @@ def preview_rows(seen: Mapping[str, Any]) -> Rows:
 def print_rows(title: str, rows: Rows) -> None:
     """Print a table of two columns."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(show_header=False, title=title, title_justify="left")
+    console, table = Console(), Table(show_header=False)
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*(escape(cell) for cell in row))
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
 
 
 def _found(values: Mapping[str, Any]) -> Rows:

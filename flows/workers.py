@@ -175,7 +175,13 @@ def _ray(workers: int) -> Iterator[Workers]:
     except ImportError:
         raise PentimentoError("--runner ray needs the extra `ray`: pip install 'pentimento[ray]'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
-    ray.init(num_cpus=workers, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    ray.init(
+        address="local",
+        num_cpus=workers,
+        include_dashboard=False,
+        log_to_driver=False,
+        configure_logging=False,
+    )
     task = ray.remote(num_cpus=1, max_retries=1)(run_shard)
 
     def call(shard: Shard) -> Any:

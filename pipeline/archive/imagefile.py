@@ -43,11 +43,6 @@ _JPEG_2000 = "JPEG 2000"
 _OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"\0\0\0\x0cjP": _JPEG_2000, b"\xff\x4f\xff\x51": _JPEG_2000}
 _COLOURS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
-_PHOTOMETRIC = {0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
-_JPEG_IN_TIFF = (6, 7)
-_READABLE = {1, 5, *_JPEG_IN_TIFF, 8, 32946, 32773, 50000, 50001}  # compressions of TIFF
-_KEPT = _READABLE - {*_JPEG_IN_TIFF, 50001}  # those that are written, too: all lossless
-_LAYERS = 37724  # Photoshop's own data, which hold the picture once more
 _MASKS = ("png", "jpeg", "tiff", "webp", "gif", "ppm")  # libvips also reads tables, drawings and documents
 
 
@@ -106,7 +101,8 @@ def open_image(path: Path, max_megapixels: float) -> ImageFile:
         name = sniff(content[:16])
         if name is None:
             raise ItemError(f"{_foreign(content[:16])}; PNG, JPEG, TIFF and WebP are restored")
-        lossless, notes, parents = _CHECKS[name](content)
+        found = nature.check(name, content)
+        parents = found.parents
         found = [_page(path, name, number, max_megapixels) for number in range(len(parents))]
         pages = tuple(page for page, parent in zip(found, parents, strict=True) if parent is None)
         reduced = []
@@ -156,6 +152,16 @@ def bands(path: Path, kind: str, folder: int = 0) -> Iterator[vips.Band]:
                 yield parts[0][0], np.concatenate([values for _, values in parts], axis=-1)
         else:
             yield from vips.bands(vips.load(path, kind, folder))
+
+
+def count_pages(path: Path) -> int:
+    """How many pages a picture file has; 1 for all but TIFF.
+
+    Raises:
+        ItemError: when it is a TIFF whose structure is broken.
+    """
+    with Slices(path) as content:
+        return len(tiff.header(content).folders) if sniff(content[:16]) == "tiff" else 1
 
 
 def decode_mask(path: Path, shape: tuple[int, int], canvas: Canvas, page: int = 0) -> str | None:
@@ -220,9 +226,6 @@ def _page(path: Path, name: str, folder: int, max_megapixels: float) -> Page:
     return Page(image.width, image.height, image.bands, colours, kind, folder)
 
 
-_Check = tuple[bool, tuple[str, ...], list[int | None]]  # lossless, notes, pages: see tiff.parents
-
-
 def _foreign(head: bytes) -> str:
     other = next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None)
     if other == _JPEG_2000 and not vips.can_read("jp2k"):
@@ -230,88 +233,7 @@ def _foreign(head: bytes) -> str:
     return f"is a {other} file" if other else "is no image"
 
 
-def _check_png(content: Slices) -> _Check:
-    nature = png.header(content)
-    if nature.animated:
-        raise ItemError("is animated (APNG); animations are not restored")
-    notes = []
-    if nature.palette:
-        notes.append("palette widened to RGB")
-    elif nature.depth < 8:
-        notes.append(f"{nature.depth}-bit grey widened to 8 bits")
-    if nature.transparency:
-        notes.append("tRNS transparency widened to an alpha channel")
-    return True, tuple(notes), [None]
-
-
-def _check_jpeg(content: Slices) -> _Check:
-    size = 1 << 18
-    while True:
-        try:
-            nature = jpeg.header(content[:size])
-            break
-        except ItemError:  # the header may be longer than what was read of it
-            if size >= len(content):
-                raise
-            size *= 8
-    if nature.pictures:
-        raise ItemError("holds several pictures (MPO); only files with one picture are restored")
-    return False, (), [None]
-
-
-def _check_webp(content: Slices) -> _Check:
-    nature = webp.header(content[: len(content)])
-    if nature.animated:
-        raise ItemError("is animated (WebP); animations are not restored")
-    return nature.lossless, () if nature.lossless else ("lossy WebP written losslessly",), [None]
-
-
-def _check_tiff(content: Slices) -> _Check:
-    found = tiff.header(content)
-    for number, folder in enumerate(found.folders):
-        try:
-            _check_folder(folder)
-        except ItemError as error:
-            several = len(found.folders) > 1
-            raise ItemError(f"page {number + 1} {error}" if several else str(error)) from None
-    tiff.require_whole(content, found)
-    notes = [note for folder in found.folders for note in tiff_notes(folder)]
-    lossless = all(folder.get(259, 1) in _KEPT for folder in found.folders)
-    return lossless, tuple(dict.fromkeys(notes)), tiff.parents(found.folders)
-
-
-def _check_folder(folder: tiff.Folder) -> None:
-    if 330 in folder.tags:
-        raise ItemError("holds sub-images; TIFF files without them are restored")
-    photometric, compression = folder.get(262, 1), folder.get(259, 1)
-    depths = set(folder.tags[258].numbers() if 258 in folder.tags else [1])
-    unmixed = photometric != 6 or compression in _JPEG_IN_TIFF  # plain YCbCr: libvips takes it for RGB
-    if photometric not in _PHOTOMETRIC or folder.get(339, 1) != 1 or not unmixed:
-        raise ItemError(f"is a TIFF of a kind that is not restored (photometric {photometric})")
-    if photometric != 3 and depths not in ({8}, {16}):
-        raise ItemError(f"has {min(depths)} bits a sample; TIFF files of 8 or 16 are restored")
-    if folder.get(338, 0) == 1:
-        raise ItemError("has associated (premultiplied) alpha, which cannot be kept exactly")
-    if compression not in _READABLE or (photometric == 3 and compression == tiffdata.ZSTD):
-        raise ItemError(f"is a TIFF of a compression that cannot be read ({compression})")
-
-
 def _check_reduced(copy: Page, page: Page) -> None:
     same = copy.colours == page.colours and copy.channels <= page.channels
     if not same or copy.dtype.itemsize > page.dtype.itemsize:
         raise ItemError("holds a reduced copy of another kind than its page, which cannot be brought in line")
-
-
-def tiff_notes(folder: tiff.Folder) -> tuple[str, ...]:
-    """What changes in the nature of a TIFF's page when it is written again."""
-    notes = []
-    if folder.get(262, 1) == 3:
-        notes.append("palette widened to RGB")
-    if folder.get(259, 1) not in _KEPT:
-        notes.append("compression changed to deflate (lossless)")
-    if _LAYERS in folder.tags:
-        notes.append("layers of Photoshop kept as they were: they show the picture before")
-    return tuple(notes)
-
-
-_CHECKS = {"png": _check_png, "jpeg": _check_jpeg, "webp": _check_webp, "tiff": _check_tiff}

@@ -125,9 +125,13 @@ def _encoded(
     elif kind == "webp":
         stated, notes = _webp(file, page, target, source_type), file.notes
     else:
-        content, stated, notes = _jpeg(file.path.read_bytes(), page, source_type)
-        target.write_bytes(content)
-        notes = (*file.notes, *notes)
+        content = file.path.read_bytes()
+        if page.mask is None:
+            new = jpeg.encode_whole(content, page.canvas, source_type)
+        else:
+            new = jpeg.rewrite(content, page.canvas, page.mask, source_type)
+        target.write_bytes(new.content)
+        stated, notes = new.stated, (*file.notes, *new.notes)
     yield _Result(stated, notes, {0: page})
 
 
@@ -155,17 +159,6 @@ def _webp(file: ImageFile, page: NewPage, target: Path, source_type: str | None)
     content, stated = webp.splice(file.path.read_bytes(), encoded, source_type, scale)
     target.write_bytes(content)
     return stated
-
-
-def _jpeg(content: bytes, page: NewPage, source_type: str | None) -> tuple[bytes, bool, tuple[str, ...]]:
-    canvas = page.canvas
-    window = (slice(0, canvas.shape[0]), slice(0, canvas.shape[1]))
-    mask = np.ones(canvas.shape[:2], np.bool_)
-    if page.mask is not None:
-        mask = page.mask.read(window)[..., 0] > 0
-    encoded = jpeg.encode(content, canvas.read(window), mask)
-    new, stated = jpeg.splice(content, encoded, source_type)
-    return new, stated, ()
 
 
 def _verify(file: ImageFile, new: dict[int, NewPage], target: Path, kind: str) -> tuple[int, int]:

@@ -45,7 +45,8 @@ def load(path: Path, kind: str | None, page: int = 0) -> Any:
     pyvips = library()
     options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if kind == "tiff":
-        options["page"] = page
+        # Scanners write all rows as one strip, beyond what libvips allows; sizes were checked before.
+        options |= {"page": page, "unlimited": True}
     try:
         if kind not in _STREAMS:
             return pyvips.Image.new_from_buffer(path.read_bytes(), "", **options)
@@ -99,7 +100,8 @@ def bands_behind(front: bytes, content: Content) -> Iterator[Band]:
     source.on_read(read)
     source.on_seek(seek)
     try:
-        image = pyvips.Image.tiffload_source(source, access="sequential", fail_on="error")
+        options = {"access": "sequential", "fail_on": "error", "unlimited": True}
+        image = pyvips.Image.tiffload_source(source, **options)
     except pyvips.Error as error:
         raise ItemError(f"is not a readable image: {reason(error)}") from None
     try:

@@ -3,7 +3,8 @@
 libvips encodes the pixels of each new page into a scratch file, compressed, tiled and laid out as in the
 source. Then the file is written page by page: the strips or tiles of a new page from there, those of a
 page that stays from the source, as they are. Reduced copies of a page follow it: where its mask is set,
-they get the restored page, reduced; elsewhere they keep their samples.
+they get the restored page, reduced; elsewhere they keep their samples. Compressed strips of more than
+32 MB (a picture as one strip, say) become several: they would have to be held in memory.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ from numpy.typing import NDArray
 from pipeline.archive import vips
 from pipeline.archive.canvas import Canvas, Window
 from pipeline.archive.formats import jpeg, tiff, tiffdata, tiffwrite
-from pipeline.archive.formats.slices import Slices
+from pipeline.archive.formats.slices import Part, Slices
 from pipeline.archive.imagefile import ImageFile, Page, bands, tiff_notes
 
 _COMPRESSION = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
+_KEPT = {*_COMPRESSION, tiffdata.ZSTD}
 _PREDICTED = {5, 8, 32946, tiffdata.ZSTD}  # compressions that can have a predictor
 _STRIP = 128  # rows, where the source says nothing
+_LARGEST = 1 << 25  # bytes of a strip before it is compressed; libvips holds it whole
 _PHOTOMETRIC = {1: 1, 3: 2, 4: 5}
 
 
@@ -132,51 +135,65 @@ def _described(
 
 def _encode(stack: ExitStack, canvas: Canvas, old: tiff.Folder, order: str, path: Path) -> tiffwrite.Page:
     """The canvas' pixels as strips or tiles of the source's kind, with the tags that describe them."""
-    compression = old.get(259, 1)
-    recode = tiffdata.recoder(compression)
-    known = compression in _COMPRESSION or recode is not None
-    predicted = old.get(317, 1) == 2 and compression in _PREDICTED
-    stored = tiffdata.stored(canvas, old, order, path.parent)
+    predicted = old.get(317, 1) == 2 and old.get(259, 1) in _PREDICTED
+    stored = tiffdata.stored(canvas, old, order, predicted, path.parent)
     if stored is not None:
         stack.callback(stored.close)
-    by_hand = order == ">" and canvas.dtype.itemsize > 1 and predicted
-    options: dict[str, Any] = {"compression": _COMPRESSION.get(compression, "deflate")}
-    options["predictor"] = "horizontal" if (predicted and not by_hand) or not known else "none"
-    if recode is not None:
-        options["level"] = 1
-    if old.tiled:
-        options |= {"tile": True, "tile_width": old.get(322, 0), "tile_height": old.get(323, 0)}
-    else:
-        options["tile_height"] = max(1, min(old.get(278, _STRIP), canvas.shape[0], 32768))
+    by_hand = predicted and tiffdata.foreign(canvas, order)
+    options = _options(canvas, old, predicted and not by_hand)
     picture = stored or canvas
     planes = canvas.shape[2] if old.get(284, 1) == 2 else 1
     if planes == 1:
-        result = _pixels(stack, picture.image(), path, options)
+        found = _pixels(stack, picture.image(), path, options)
+        tags, data = dict(found.tags), found.data
     else:
         grey = "b-w" if canvas.dtype.itemsize == 1 else "grey16"
         parts = [
             _pixels(stack, picture.image()[n].copy(interpretation=grey), path.with_suffix(f".{n}"), options)
             for n in range(planes)
         ]
-        result = tiffwrite.Page(
-            _in_planes(parts[0].tags, canvas), old.tiled, [d for p in parts for d in p.data]
-        )
-    tags = dict(result.tags)
+        tags, data = _in_planes(parts[0].tags, canvas), [strip for part in parts for strip in part.data]
     if by_hand:
         tags[317] = _shorts(2)
-    if recode is not None:
-        tags[259] = _shorts(compression)
-    elif known:
+    if old.get(259, 1) in _KEPT:
         tags[259] = old.tags.get(259, _shorts(1))  # two numbers mean deflate
     if old.get(262, 1) == 0:
         tags[262] = _shorts(0)
-    return tiffwrite.Page(tags, result.tiled, result.data, recode)
+    if not old.tiled and old.get(278, 0) >= canvas.shape[0]:  # each plane was one strip
+        data = _joined(data, planes) if old.get(259, 1) == 1 else data
+        if len(data) == planes:
+            tags[278] = old.tags[278]
+    return tiffwrite.Page(tags, old.tiled, data, tiffdata.recoder(old.get(259, 1)))
+
+
+def _options(canvas: Canvas, old: tiff.Folder, predicted: bool) -> dict[str, Any]:
+    """How libvips is to compress and lay out the pixels."""
+    compression = old.get(259, 1)
+    options: dict[str, Any] = {"compression": _COMPRESSION.get(compression, "deflate")}
+    options["predictor"] = "horizontal" if predicted or compression not in _KEPT else "none"
+    if compression == tiffdata.ZSTD:
+        options["level"] = 1  # it is compressed again
+    if old.tiled:
+        return options | {"tile": True, "tile_width": old.get(322, 0), "tile_height": old.get(323, 0)}
+    rows = _LARGEST // (canvas.shape[1] * canvas.shape[2] * canvas.dtype.itemsize)
+    return options | {"tile_height": max(1, min(old.get(278, _STRIP), canvas.shape[0], 32768, rows))}
+
+
+def _joined(parts: list[Part], planes: int) -> list[Part]:
+    """Uncompressed strips that follow each other as one strip a plane, where they lie so."""
+    joined: list[Part] = []
+    for number, part in enumerate(parts):
+        last = joined[-1] if joined and number % (len(parts) // planes) else None
+        if last and last.source is part.source and last.place + last.size == part.place:
+            joined[-1] = Part(part.source, last.place, last.size + part.size)
+        else:
+            joined.append(part)
+    return joined if len(joined) == planes else parts
 
 
 def _pixels(stack: ExitStack, image: Any, path: Path, options: dict[str, Any]) -> tiffwrite.Page:
-    vips.save(
-        image, path, "tiffsave", **({"compression": "deflate", "bigtiff": True, "keep": "none"} | options)
-    )
+    given = {"compression": "deflate", "bigtiff": True, "keep": "none"} | options
+    vips.save(image, path, "tiffsave", **given)
     content = stack.enter_context(Slices(path))
     return tiffwrite.kept(content, tiff.header(content).folders[0])
 

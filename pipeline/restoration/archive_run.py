@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.archive.atomic import write_bytes
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.errors import PentimentoError
-from pipeline.restoration import estimate, names, output
+from pipeline.restoration import estimate, output
 from pipeline.restoration.engine import Tree
 from pipeline.restoration.gone import put_aside, write_list
 from pipeline.restoration.methods import load_kit
@@ -137,7 +137,7 @@ class ArchiveRun:
             self.failures[note["work"]] = note["error"]
             return
         value = note["value"]
-        changed = value["damage"] > 0
+        changed = not value["copied"]
         self.summary.restored += changed
         self.summary.copied += not changed
         self.summary.fallbacks += value["fallbacks"] > 0
@@ -149,8 +149,10 @@ _SMALL = 32.0  # megapixels of a whole run that cannot fill a machine's memory
 
 
 @contextmanager
-def open_run(request: Request, dry: bool = False) -> Iterator[ArchiveRun]:
-    """Check the folders, take the lock, and plan; a dry run takes no lock and writes nothing.
+def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[ArchiveRun]:
+    """Check the folders, take the lock, and plan for so many workers.
+
+    A dry run takes no lock and writes nothing.
 
     Raises:
         PentimentoError: when a folder is missing, empty, cannot be written or lies in another, or
@@ -174,7 +176,7 @@ def open_run(request: Request, dry: bool = False) -> Iterator[ArchiveRun]:
             run = ArchiveRun(request, kit.fingerprint, summary=summary, suspects=run.suspects)
             run.started = started
             seen = stack.enter_context(Ledger(ledger, "seen")) if not dry or ledger.exists() else None
-            run.take_stock(make_plan(request, kit.fingerprint, found, masks, seen), dry)
+            run.take_stock(make_plan(request, kit.fingerprint, found, masks, seen, workers), dry)
             yield run
         except sqlite3.OperationalError as error:
             raise PentimentoError(f"{ledger}: {error}; is the disk full, or another run at work?") from None

@@ -21,7 +21,7 @@ import numpy as np
 from pipeline.archive.atomic import write_json
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
-from pipeline.archive.imagefile import ImageFile, Page, decode, open_image
+from pipeline.archive.imagefile import ImageFile, Page, count_pages, decode, open_image
 from pipeline.archive.imagewrite import NewPage, Written, write
 from pipeline.errors import ItemError
 from pipeline.restoration import names
@@ -96,8 +96,8 @@ def _restore(work: Work, digest: str, tree: Tree, kit: Kit) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.callback(temporary.unlink, missing_ok=True)
         pages = [
-            _restore_page(file, number, work.mask if number == 0 else None, kit, account, tree, stack)
-            for number in range(len(file.pages))
+            _restore_page(file, number, mask, kit, account, tree, stack)
+            for number, mask in enumerate(_masks(work.mask, len(file.pages)))
         ]
         made_by = source_type(account, pages, kit)
         if any(page.new for page in pages):
@@ -145,7 +145,7 @@ def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
 def _restore_page(
     file: ImageFile,
     number: int,
-    mask_file: Path | None,
+    given: tuple[Path, int] | None,
     kit: Kit,
     account: Account,
     tree: Tree,
@@ -155,7 +155,7 @@ def _restore_page(
     canvas = stack.enter_context(Canvas(page.shape, page.dtype, page.colours, tree.partial))
     mask = stack.enter_context(Canvas((page.height, page.width, 1), np.uint8, 1, tree.partial))
     decode(file, number, canvas)  # also where there is nothing to do: a cut-off file is no good copy
-    damage = find_damage(canvas, mask, mask_file, kit.detector, kit.classical_detector)
+    damage = find_damage(canvas, mask, given, kit.detector, kit.classical_detector)
     account.fallbacks += damage.fallbacks
     share = damage.pixels / (page.width * page.height)
     if share > settings.max_damage:
@@ -176,6 +176,16 @@ def _restore_page(
         return Result(NewPage(canvas, mask), damage, None)
     _close(canvas, mask)
     return Result(None, damage, None)
+
+
+def _masks(path: Path | None, pages: int) -> list[tuple[Path, int] | None]:
+    """The page of a mask file for each page of a work."""
+    if path is None:
+        return [None] * pages
+    count = count_pages(path)
+    if count > pages:
+        raise ItemError(f"its mask has {count} pages, the picture has {pages}")
+    return [(path, number) if number < count else None for number in range(pages)]
 
 
 def _sidecar(

@@ -8,6 +8,7 @@ prints by how much), and it saves each worker from loading torch.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -183,28 +184,33 @@ class _OpenVino:
     def __init__(self, model: bytes, precision: Precision) -> None:
         import openvino
 
+        core = openvino.Core()
         hint = {"fp32": "f32", "bf16": "bf16"}[precision]
-        settings = {
-            "INFERENCE_NUM_THREADS": 1,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": hint,
-        }
+        self._settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint}
         try:
-            core = openvino.Core()
-            compiled = core.compile_model(core.read_model(model, b""), "CPU", settings)
-            self._request = compiled.create_infer_request()
-            used = str(compiled.get_property("INFERENCE_PRECISION_HINT"))
+            network = core.read_model(model, b"")
+            self._compile: Callable[[], Any] = lambda: core.compile_model(network, "CPU", self._settings)
+            self._compiled = self._compile()
+            used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         except RuntimeError as error:
             raise _refusal("openvino", error) from None
         # A CPU that has no such instructions is given full precision instead.
         self.precision: Precision = "bf16" if "bf" in used else "fp32"
 
     def run(self, *arrays: Array) -> Array:
+        # On one thread OpenVINO 2026.4 swallows its own failures: a request that was used before then
+        # holds the last result still, and the compiled network is of no use any more. So each tile has
+        # its own request, which holds nothing when it failed, and the network is compiled again.
         try:
-            result = self._request.infer([np.ascontiguousarray(array) for array in arrays])
-            return np.array(result[0], np.float32)  # a copy: the engine uses its memory again
+            request = self._compiled.create_infer_request()
+            result = request.infer([np.ascontiguousarray(array) for array in arrays])
+            found = np.array(result[0], np.float32)  # a copy: the request's memory goes with it
         except (RuntimeError, MemoryError) as error:
             raise StepFailed(f"openvino: {_reason(error)}") from None
+        if not found.size:
+            self._compiled = self._compile()
+            raise StepFailed("openvino: it gave no result; sizes that do not fit, or too little memory")
+        return found
 
 
 def _refusal(package: str, error: Exception) -> PentimentoError:

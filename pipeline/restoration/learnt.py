@@ -35,7 +35,8 @@ class LearntFiller:
             inference.choose). Engines other than torch run it as an ONNX model.
         cache: folder in which the ONNX model is kept; None is the state folder of the project that
             `folder` lies in; outside a project it is made each time (seconds).
-        precision: see inference.open_session.
+        precision: see inference.open_session; None is bf16 for OpenVINO, which is chosen for its speed:
+            it costs this network less than 0.01 dB (benchmarks/inference.py).
 
     Raises:
         PentimentoError: when the folder holds no restorer, or the engine is not installed.
@@ -64,7 +65,8 @@ class LearntFiller:
         else:
             model = exported(folder, cache or kept_in(folder))
             card, self.multiple, reach = dict(model.card), model.multiple, model.reach
-            self.session = inference.open_session(chosen, model.onnx, precision)
+            half: Precision | None = "bf16" if chosen == "openvino" else None
+            self.session = inference.open_session(chosen, model.onnx, precision or half)
         start, known = card.get("start"), fillers()
         if not isinstance(start, str) or start not in known:
             raise PentimentoError(

@@ -2,7 +2,8 @@
 
 A mask is a picture of the work's size; white is damage. A PNG mask may say what kind of damage it
 marks, in a text chunk `kind` (cracks, scratches, losses, stains): the method that measured best for that
-kind is then used, not the one for the hole's shape. The detector looks at windows of one fixed size, so
+kind is then used, not the one for the hole's shape. A mask that is a TIFF of several pages belongs to a
+work of several pages, page by page; any other mask belongs to a work's first page. The detector looks at windows of one fixed size, so
 that what it finds does not depend on how the work is parted elsewhere.
 """
 
@@ -35,14 +36,18 @@ class Damage:
 
 
 def find_damage(
-    canvas: Canvas, mask: Canvas, path: Path | None, detector: Detector | None, fallback: Detector
+    canvas: Canvas,
+    mask: Canvas,
+    given: tuple[Path, int] | None,
+    detector: Detector | None,
+    fallback: Detector,
 ) -> Damage:
     """Put the damage of a picture into `mask`.
 
     Args:
         canvas: the picture.
         mask: (H, W, 1) uint8, all 0; becomes 255 where there is damage.
-        path: a given mask, or None.
+        given: a mask file and which of its pages, or None.
         detector: what looks for damage, or None.
         fallback: the detector that takes over where `detector` fails.
 
@@ -50,8 +55,8 @@ def find_damage(
         ItemError: when the given mask is no picture, or of another size.
     """
     origins, kind, fallbacks = [], None, []
-    if path is not None:
-        kind = decode_mask(path, canvas.shape[:2], mask)
+    if given is not None:
+        kind = decode_mask(given[0], canvas.shape[:2], mask, given[1])
         origins.append("given")
     if detector is not None:
         fallbacks = _detect(canvas, mask, detector, fallback)

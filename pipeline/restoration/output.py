@@ -85,7 +85,7 @@ def lock(out: Path) -> Iterator[None]:
 
 
 def tells_case_apart(out: Path) -> bool:
-    """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is there yet."""
+    """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is yet."""
     return not (out / ".pentimento" / "LOCK").exists()  # `lock` is there in every output folder
 
 

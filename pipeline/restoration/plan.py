@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.archive.fixity import file_sha256
+from pipeline.archive.imagefile import open_image
 from pipeline.archive.ledger import Ledger
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import names, output
@@ -24,7 +25,10 @@ from pipeline.restoration.scan import Found, Masks, Scan, Stat, match_masks, sca
 from pipeline.restoration.shard import Shard
 
 _WORKS_PER_SHARD = 64  # so that tiny works are noted in the ledger often enough, too
-_BYTES_PER_MEGAPIXEL = 1.5e6  # a guess for files whose header cannot be read
+_SHARDS_PER_WORKER = 4  # so that workers end at about the same time
+_LEAST = 4.0  # megapixels of a shard: fewer are not worth handing out
+_PER_WORK = 0.02  # megapixels that a work costs beside its own
+_BYTES_PER_MEGAPIXEL = 1.5e6  # a guess for files whose header says nothing
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,9 @@ def look_through(request: Request) -> tuple[Scan, Masks]:
     return found, match_masks(request.masks, works, is_work)
 
 
-def make_plan(request: Request, space: str, found: Scan, masks: Masks, seen: Ledger | None) -> Plan:
+def make_plan(
+    request: Request, space: str, found: Scan, masks: Masks, seen: Ledger | None, workers: int = 1
+) -> Plan:
     """Compare the archive with the ledger.
 
     Args:
@@ -90,6 +96,7 @@ def make_plan(request: Request, space: str, found: Scan, masks: Masks, seen: Led
         found: the archive's works.
         masks: their masks.
         seen: the ledger's space `seen`; None where there is no ledger yet.
+        workers: how many will share the shards.
     """
     plan = Plan()
     plan.failures = {names.encode(path): reason for path, reason in found.unreadable.items()}
@@ -104,7 +111,7 @@ def make_plan(request: Request, space: str, found: Scan, masks: Masks, seen: Led
     if request.masks is not None:
         plan.without_mask = sum(work.relative not in masks.stats for work in usable.values())
     todo = list(usable.values()) if seen is None else _unfinished(plan, request, space, usable, masks, seen)
-    plan.shards = list(_shards(plan, request, todo, masks))
+    plan.shards = _shards(plan, request, todo, masks, workers)
     return plan
 
 
@@ -174,7 +181,7 @@ def _same(path: Path, now: Stat, before: Mapping[str, Any], stat: str, digest: s
     """Whether a file with another time holds the same bytes."""
     if before[stat] is None or now[0] != before[stat][0] or not os.access(path, os.R_OK):
         return False
-    return file_sha256(path) == before[digest]
+    return bool(file_sha256(path) == before[digest])
 
 
 def result_key(path: str, seen: Mapping[str, Any]) -> str:
@@ -186,7 +193,7 @@ def _intact(roots: tuple[str, str], value: Mapping[str, Any]) -> bool:
     for root, name in zip(roots, ("output", "proof"), strict=True):
         path = root + value[name]
         try:
-            found = os.stat(path)
+            found = os.stat(path)  # noqa: PTH116  a Path for each of ten thousand works costs more
         except OSError:
             return False
         stat = [found.st_size, found.st_mtime_ns]
@@ -195,38 +202,38 @@ def _intact(roots: tuple[str, str], value: Mapping[str, Any]) -> bool:
     return True
 
 
-def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks) -> Iterator[Shard]:
-    group: list[Work] = []
-    size, number = 0.0, 0
+def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, workers: int) -> list[Shard]:
+    """The works in order, cut so that there is enough to share out and not too much to lose."""
+    settings = request.settings
+    works = []
     for found in todo:
         work = Work(request.source / found.relative, found.relative, masks.of(found.relative))
-        megapixels = _megapixels(work.source, found.size)
-        if megapixels > request.settings.max_megapixels:
-            megapixels = 0.0  # it is refused unread, whatever its header declares
-        if request.settings.detect == "none" and work.mask is None:
+        megapixels = _megapixels(work.source, found.size, settings.max_megapixels)
+        if settings.mode == "conserve" and settings.detect == "none" and work.mask is None:
             plan.whole = plan.whole.plus(megapixels, found.size)
         else:
             plan.damaged = plan.damaged.plus(megapixels, found.size)
-        full = size + megapixels > request.settings.shard_megapixels or len(group) >= _WORKS_PER_SHARD
-        if group and full:
-            yield _shard(request, number, group)
-            group, size, number = [], 0.0, number + 1
-        group.append(work)
-        size += megapixels
-    if group:
-        yield _shard(request, number, group)
+        works.append((work, megapixels + _PER_WORK))
+    fair = sum(cost for _, cost in works) / (workers * _SHARDS_PER_WORKER)
+    limit = min(settings.shard_megapixels, max(fair, _LEAST))
+    groups: list[list[Work]] = []
+    size = limit
+    for work, cost in works:
+        if size + cost > limit or len(groups[-1]) >= _WORKS_PER_SHARD:
+            groups.append([])
+            size = 0.0
+        groups[-1].append(work)
+        size += cost
+    return [
+        Shard(number, tuple(group), request.out, settings, request.methods, request.model)
+        for number, group in enumerate(groups)
+    ]
 
 
-def _shard(request: Request, number: int, works: Sequence[Work]) -> Shard:
-    settings, methods, model = request.settings, request.methods, request.model
-    return Shard(number, tuple(works), request.out, settings, methods, model)
-
-
-def _megapixels(path: Path, size: int) -> float:
-    from pipeline.archive.images import probe
-
+def _megapixels(path: Path, size: int, limit: float) -> float:
+    """What a header declares; a guess for a file that cannot be restored, which costs little."""
     try:
-        info = probe(path)
-    except (ItemError, OSError, UnicodeError):  # libvips takes names in UTF-8 only
+        file = open_image(path, limit)
+    except (ItemError, OSError):
         return size / _BYTES_PER_MEGAPIXEL
-    return info.width * info.height / 1e6
+    return sum(page.width * page.height for page in file.pages) / 1e6

@@ -8,7 +8,6 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from os.path import splitext
 from pathlib import Path
 
 from pipeline.archive.imagefile import sniff
@@ -131,7 +130,7 @@ def _mask_stat(path: str) -> Stat | None:
     is_link = stat.S_ISLNK(found.st_mode)
     if is_link:
         try:
-            found = os.stat(path)
+            found = Path(path).stat()
         except OSError:  # leads to nothing, or to itself
             raise ItemError("its mask is a link to no file; mend or remove it") from None
     if not stat.S_ISREG(found.st_mode):
@@ -140,7 +139,7 @@ def _mask_stat(path: str) -> Stat | None:
 
 
 def _look(entry: os.DirEntry[str], relative: str, root: Path, result: Scan) -> None:
-    named = splitext(entry.name)[1].lower() in SUFFIXES
+    named = _split(entry.name)[1] in SUFFIXES
     try:
         if not entry.is_file():
             if named and entry.is_symlink():
@@ -187,8 +186,14 @@ def _survey(folder: Path, is_work: Callable[[str], bool]) -> tuple[int, int]:
     for place, _, files in os.walk(root):
         inside = place[len(root) :].strip("/")
         for file in files:
-            stem, suffix = splitext(file)
-            if suffix.lower() in SUFFIXES:
-                belongs = suffix == ".png" and is_work(f"{inside}/{stem}" if inside else stem)
+            stem, suffix = _split(file)
+            if suffix in SUFFIXES:
+                belongs = file.endswith(".png") and is_work(f"{inside}/{stem}" if inside else stem)
                 used, unused = used + belongs, unused + (not belongs)
     return used, unused
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A file name's stem, and its suffix in lower case; a `Path` for each file is slow."""
+    stem, _, suffix = name.rpartition(".")
+    return (stem, f".{suffix.lower()}") if stem else (name, "")

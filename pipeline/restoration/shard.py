@@ -25,7 +25,7 @@ from pipeline.restoration.settings import Settings
 
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)  # not the work's fault
 _NOTED = {"work", "id", "space", "retry", "seconds"}  # what every whole note of a journal says
-_RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "fallbacks"}
+_RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "copied", "fallbacks"}
 
 
 @dataclass(frozen=True)

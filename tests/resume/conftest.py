@@ -1,56 +1,33 @@
-"""The command in a process of its own, and small archives to give it."""
+"""Small archives, requests for them, and the command in a process of its own."""
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[2]
-_DOOR = """
-import sys, typer
-from flows.commands.restore import restore
-from pipeline.errors import PentimentoError
-app = typer.Typer()
-app.command()(restore)
-try:
-    app()
-except PentimentoError as error:
-    print(f"error: {error}", file=sys.stderr)
-    sys.exit(1)
-"""
+from pipeline.restoration import engine
+from pipeline.restoration.request import Request
+from tests.conftest import restore_settings
+from tests.resume import hostile
+
+SETTINGS = restore_settings(max_megapixels=1, max_failure_ratio=1, shard_megapixels=0.01)
 
 
 @pytest.fixture
 def methods(tmp_path: Path) -> Path:
     """A choice of classical methods: torch is not imported, so the process starts fast."""
-    path = tmp_path / "methods.json"
-    chosen = {"thin": {"best": "telea"}, "wide": {"best": "navier_stokes"}}
-    path.write_text(json.dumps({"by_shape": chosen}))
-    return path
+    return hostile.methods_file(tmp_path)
 
 
 @pytest.fixture
 def start(methods: Path) -> Callable[..., subprocess.Popen[str]]:
-    """start(src, out, *options): `pentimento restore` in a process of its own."""
+    """start(src, out, *options): `pentimento restore` with one worker in a process of its own."""
 
     def run(source: Path, out: Path, *options: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", _DOOR, str(source), str(out), "--methods", str(methods)]
-        return subprocess.Popen(
-            [*command, "--workers", "1", "--no-prefect", "--json", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        )
+        return hostile.start(source, out, methods, "--workers", "1", *options)
 
     return run
 
@@ -60,21 +37,33 @@ def archive(tmp_path: Path) -> Callable[[int], tuple[Path, Path]]:
     """archive(n): a folder of n tiny works of several formats, and their masks."""
 
     def make(count: int) -> tuple[Path, Path]:
-        source, masks = tmp_path / "src", tmp_path / "masks"
-        rng = np.random.default_rng(0)
-        for number in range(count):
-            suffix = ("png", "jpg", "tif", "webp")[number % 4]
-            name = f"room {number % 3}/work-{number:02d}.{suffix}"
-            pixels = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-            hole = np.zeros((48, 64), np.uint8)
-            if number % 5:
-                hole[10:12, 5:60] = 255
-                hole[20:32, 20:34] = 255
-            for path in (source / name, masks / f"{name}.png"):
-                path.parent.mkdir(parents=True, exist_ok=True)
-            lossless = {"lossless": True} if suffix == "webp" else {}
-            Image.fromarray(pixels).save(source / name, **lossless)
-            Image.fromarray(hole).save(masks / f"{name}.png")
-        return source, masks
+        made = hostile.Archive(tmp_path / "src", tmp_path / "masks")
+        hostile.add_good(made, count)
+        return made.source, made.masks
 
     return make
+
+
+@pytest.fixture
+def request_for(tmp_path: Path, methods: Path) -> Callable[..., Request]:
+    """request_for(src, masks, **settings): to restore it to `out`."""
+
+    def make(source: Path, masks: Path | None = None, **changes: object) -> Request:
+        settings = SETTINGS.model_copy(update=changes)
+        return Request(source, tmp_path / "out", settings, methods, tmp_path, masks)
+
+    return make
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The works that were worked on."""
+    seen: list[str] = []
+    original = engine.restore_work
+
+    def restore_work(work: engine.Work, *others: object) -> object:
+        seen.append(work.relative)
+        return original(work, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pipeline.restoration.shard.restore_work", restore_work)
+    return seen

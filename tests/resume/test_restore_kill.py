@@ -1,20 +1,24 @@
 """SIGKILL at random moments, then the same command: the bytes of an undisturbed run, nothing twice."""
 
 import json
-import random
+import os
 import signal
 import sqlite3
 import time
 from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from threading import Thread
 
+import pytest
+
+from flows import workers
+from flows.archive import restore_archive
 from pipeline.archive.fixity import tree_sha256
 from pipeline.restoration.shard import journals, read_journal
+from tests.resume import hostile
 
-WORKS, KILLS = 60, 5
-
-
-def placed(out):
-    return sum(1 for path in (out / "data/works").rglob("*") if path.is_file())
+WORKS, HOSTILE, KILLS = 48, 11, 5
 
 
 def recorded(out):
@@ -32,45 +36,48 @@ def recorded(out):
     return attempts
 
 
-def test_five_kills_leave_the_bytes_of_an_undisturbed_run(archive, start, tmp_path):
-    source, masks = archive(WORKS)
-    before = tree_sha256(source)
+def test_five_kills_leave_the_bytes_of_an_undisturbed_run(start, tmp_path):
+    archive = hostile.Archive(tmp_path / "src", tmp_path / "masks")
+    hostile.add_good(archive, WORKS)
+    hostile.add_hostile(archive, HOSTILE)
+    ignore = ("nothing.png", "loop.png", "out.png")  # links that lead nowhere, or out
+    before = tree_sha256(archive.source, ignore=ignore)
     calm, out = tmp_path / "calm", tmp_path / "out"
-    undisturbed = start(source, calm, "--masks", str(masks))
-    _, problems = undisturbed.communicate()
-    assert undisturbed.returncode == 0, problems
 
-    moments = random.Random(4)
-    targets = sorted(moments.sample(range(2, WORKS - 12), KILLS))
+    def begin(target):
+        return start(archive.source, target, "--masks", str(archive.masks))
+
+    undisturbed = begin(calm)
+    printed, problems = undisturbed.communicate()
+    assert undisturbed.returncode == 1, problems
+    assert json.loads(printed)["failed"] == HOSTILE
+    found = hostile.reasons(calm)
+    assert found.keys() == archive.bad.keys()
+    for name, word in archive.bad.items():
+        assert word in found[name], name
+
     known = set()
-    for target in targets:
-        process = start(source, out, "--masks", str(masks))
-        while placed(out) < target and process.poll() is None:
-            time.sleep(0.001)
-        time.sleep(moments.uniform(0, 0.005))
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL, "it was over before it could be killed"
+    for target, delay in hostile.moments(WORKS, KILLS, seed=4):
+        assert hostile.run_killed(lambda: begin(out), out, target, delay), "it was over before it was killed"
         now = recorded(out)
         assert known <= set(now)  # nothing recorded is lost
         known = set(now)
-    assert 0 < len(known) < WORKS
+    assert 0 < len(known) < WORKS + HOSTILE
 
-    process = start(source, out, "--masks", str(masks))
+    process = begin(out)
     printed, problems = process.communicate()
-    assert process.returncode == 0, problems
+    assert process.returncode == 1, problems
     summary = json.loads(printed)
-    assert summary["known"] >= len(known)
     assert summary["known"] + summary["restored"] + summary["copied"] == WORKS
     attempts = recorded(out)
-    assert len(attempts) == WORKS
-    assert all(len(identities) == 1 for identities in attempts.values())
+    assert all(len(identities) == 1 for work, identities in attempts.items() if work in archive.good)
     with sqlite3.connect(out / ".pentimento/ledger.sqlite") as ledger:
-        rows = ledger.execute("SELECT count(*) FROM item WHERE space != 'seen'").fetchone()
+        rows = ledger.execute("SELECT count(*) FROM item WHERE space != 'seen' AND error IS NULL").fetchone()
     ledger.close()
     assert rows == (WORKS,)
     assert tree_sha256(out / "data") == tree_sha256(calm / "data")
-    assert tree_sha256(source) == before
+    assert hostile.reasons(out) == found
+    assert tree_sha256(archive.source, ignore=ignore) == before
     assert not list((out / ".pentimento/partial").iterdir())
 
 
@@ -81,3 +88,64 @@ def test_a_second_run_does_nothing(archive, start, tmp_path):
         printed, problems = process.communicate()
         assert process.returncode == 0, problems
         assert expected.items() <= json.loads(printed).items()
+
+
+@pytest.mark.parametrize("runner", ["local", "dask"])
+def test_a_work_that_kills_its_worker_costs_itself_only(runner, archive, request_for, monkeypatch, tmp_path):
+    source, masks = archive(10)
+    deadly = f"room 2/{hostile.DEADLY}.tif"
+    (source / "room 2/work-02.tif").rename(source / deadly)
+    monkeypatch.syspath_prepend(hostile.ROOT)  # for the worker processes
+    monkeypatch.setattr(workers, "run_shard", hostile.run_deadly_shard)
+    request = request_for(source, masks)
+    summary = restore_archive(request, runner, workers=2)
+    found = hostile.reasons(request.out)
+    assert found.keys() == {deadly}
+    assert "its worker process was killed; the machine may be short of memory" in found[deadly]
+    assert summary.restored + summary.copied == 9
+    monkeypatch.undo()
+    calm = replace(request, out=tmp_path / "calm")
+    restore_archive(calm)
+    assert restore_archive(request).failed == 0  # it is tried again
+    assert tree_sha256(request.out / "data") == tree_sha256(calm.out / "data")
+
+
+def test_a_work_that_killed_the_run_itself_is_tried_in_a_process_of_its_own(
+    archive, request_for, monkeypatch
+):
+    """One worker needs no pool where works are small; after a run died at one, the next is more careful."""
+    source, masks = archive(6)
+    deadly = f"room 2/{hostile.DEADLY}.tif"
+    (source / "room 2/work-02.tif").rename(source / deadly)
+    request = request_for(source, masks, shard_megapixels=64)
+    journals(request.out).mkdir(parents=True)
+    (journals(request.out) / "000000.jsonl").write_text(json.dumps({"begun": deadly}) + '\n{"wor')
+    monkeypatch.syspath_prepend(hostile.ROOT)
+    monkeypatch.setattr(workers, "run_shard", hostile.run_deadly_shard)
+    summary = restore_archive(request)
+    assert hostile.reasons(request.out).keys() == {deadly}
+    assert (summary.restored + summary.copied, summary.left) == (5, 0)
+
+
+def test_killed_workers_of_the_pool_cost_nothing(archive, request_for, tmp_path):
+    source, masks = archive(40)
+    request = request_for(source, masks)
+    killed = []
+
+    def strike():
+        while hostile.placed(request.out) < 4:
+            time.sleep(0.001)
+        for worker in hostile.worker_processes(os.getpid()):
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+                killed.append(worker)
+
+    thread = Thread(target=strike)
+    thread.start()
+    summary = restore_archive(request, workers=2)
+    thread.join()
+    assert killed
+    assert (summary.failed, summary.restored + summary.copied) == (0, 40)
+    calm = replace(request, out=tmp_path / "calm")
+    restore_archive(calm)
+    assert tree_sha256(request.out / "data") == tree_sha256(calm.out / "data")

@@ -9,25 +9,19 @@ what it interpolates across the border, which is at most one stored chroma sampl
 
 from __future__ import annotations
 
-import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.formats import jpeg_blocks, jpeg_edit, jpeg_file
+from pipeline.archive.formats.jpeg_file import ALONE, FRAMES, SOS
+from pipeline.archive.formats.jpeg_file import Segment as Part
+from pipeline.archive.formats.tiff import resized_exif
 from pipeline.archive.formats.xmp import with_source_type
 from pipeline.errors import ItemError
 
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
-_SOI, _EOI, _SOS, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xEE, 0xFE
-_ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
-_FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
-_HALVED: dict[tuple[tuple[int, int], ...], int] = {((2, 2), (1, 1), (1, 1)): 2, ((2, 1), (1, 1), (1, 1)): 1}
+_XMP, _EXIF, _JFIF = b"http://ns.adobe.com/xap/1.0/\0", b"Exif\0\0", b"JFIF\0"
 _LARGEST = 65533  # bytes of one segment's data
 
 Segment = tuple[int, bytes]  # marker, data
@@ -55,11 +49,11 @@ def segments(content: bytes) -> Iterator[Segment]:
         if content[offset] != 0xFF:
             break
         marker = content[offset + 1]
-        if marker == 0xFF or marker in _ALONE:
+        if marker == 0xFF or marker in ALONE:
             offset += 1 if marker == 0xFF else 2
             continue
         length = struct.unpack_from(">H", content, offset + 2)[0]
-        if marker == _SOS:
+        if marker == SOS:
             return
         yield marker, content[offset + 4 : offset + 2 + length]
         offset += 2 + length
@@ -74,9 +68,11 @@ def header(content: bytes) -> Header:
     """
     parts = list(segments(content))
     frames = [(m, d) for m, d in parts if 0xC0 <= m <= 0xCF and m not in (0xC4, 0xC8, 0xCC)]
-    if not frames or frames[0][0] not in _FRAMES or frames[0][1][0] != 8:
+    if not frames or frames[0][0] not in FRAMES or frames[0][1][:1] != b"\x08":
         raise ItemError("is a JPEG of a kind that is not supported (not 8-bit Huffman coded)")
     marker, frame = frames[0]
+    if len(frame) < 6 or len(frame) < 6 + 3 * frame[5]:
+        raise ItemError("is a damaged JPEG: its frame header is broken")
     rows = [frame[6 + 3 * n : 9 + 3 * n] for n in range(frame[5])]
     return Header(
         components=frame[5],
@@ -99,7 +95,7 @@ class Rewritten:
 def rewrite(content: bytes, canvas: Canvas, mask: Canvas, source_type: str | None) -> Rewritten:
     """The file with new pixels where the mask is set; the coefficients of all other blocks stay exactly.
 
-    A chroma sample that stands for several pixels is mixed by how many of them are masked.
+    A chroma sample that stands for several pixels is replaced when one of them is masked.
 
     Args:
         content: the source file.
@@ -124,6 +120,8 @@ def rewrite(content: bytes, canvas: Canvas, mask: Canvas, source_type: str | Non
 def encode_whole(content: bytes, canvas: Canvas, source_type: str | None) -> Rewritten:
     """A wholly new picture, of any size, with the source's tables, sampling, scans and segments.
 
+    Where the size is another one, the resolution goes with it, so that the print size stays.
+
     Memory: sequential files are made band by band; a progressive one holds all its coefficients, which
     is 3 bytes a pixel with quarter-size chroma and 6 without.
 
@@ -142,59 +140,9 @@ def encode_whole(content: bytes, canvas: Canvas, source_type: str | None) -> Rew
         raise ItemError(f"would have {width} x {height} pixels; a JPEG has at most 65535 a side")
     kind = jpeg_blocks.colours(file)
     coded = jpeg_edit.anew(file, replace(file.frame, width=width, height=height), kind, canvas)
-    parts: list[jpeg_file.Segment | jpeg_file.Scan] = []
-    for part in file.parts:
-        if isinstance(part, jpeg_file.Segment) and part.marker in _FRAMES:
-            part = replace(part, data=part.data[:1] + struct.pack(">HH", height, width) + part.data[5:])
-        parts.append(part)
+    scale = (width, file.frame.width)
+    parts = [_resized(p, (width, height), scale) if isinstance(p, Part) else p for p in file.parts]
     return _rewritten(file, parts, coded, source_type)
-
-
-def encode(content: bytes, colour: NDArray[np.uint8], mask: NDArray[np.bool_]) -> bytes:
-    """The picture of `content` with its masked pixels replaced, in the same kind of JPEG.
-
-    Args:
-        content: the source file.
-        colour: (H, W, C) uint8, the wanted pixels in the file's own colours; C is 1, 3 or 4.
-        mask: (H, W) bool, True where `colour` is to be taken.
-    """
-    from PIL import Image, JpegImagePlugin
-
-    nature = header(content)
-    source = _open(content)
-    numbers = list(nature.tables)
-    while len(numbers) > 1 and numbers[-1] == numbers[-2]:
-        numbers.pop()  # the last table given serves the components that are left
-    tables = [list(source.quantization[number]) for number in numbers]
-    options: dict[str, Any] = {"qtables": tables, "optimize": True, "progressive": nature.progressive}
-    if nature.components == 3 and _is_ycbcr(content):
-        planes = _planes(content, nature)
-        planes[mask] = np.asarray(Image.fromarray(colour).convert("YCbCr"))[mask]
-        image = Image.frombytes("YCbCr", (planes.shape[1], planes.shape[0]), planes.tobytes())
-        options["subsampling"] = _subsampling(nature)
-    elif nature.components == 3:
-        image = Image.fromarray(colour)
-        options |= {"keep_rgb": True, "subsampling": 0}
-    elif nature.components == 4:
-        image = Image.frombytes("CMYK", (colour.shape[1], colour.shape[0]), colour.tobytes())
-        options["subsampling"] = max(JpegImagePlugin.get_sampling(source), 0)
-    else:
-        image = Image.fromarray(colour[..., 0])
-    target = io.BytesIO()
-    image.save(target, "JPEG", **options)
-    return target.getvalue()
-
-
-def splice(source: bytes, encoded: bytes, source_type: str | None) -> tuple[bytes, bool]:
-    """The pixels of `encoded` among the application segments and comments of `source`."""
-    # APP14 says how colours are coded: it belongs to the pixels, not to the metadata.
-    kept = [s for s in segments(source) if _is_metadata(s[0]) and s[0] != _APP14]
-    stated = _state(kept, xmp(source), source_type)
-    new = list(segments(encoded))
-    coding = [s for s in new if not _is_metadata(s[0]) or s[0] == _APP14]
-    scan = encoded[2 + sum(4 + len(data) for _, data in new) :]
-    body = b"".join(_pack(marker, data) for marker, data in [*kept, *coding])
-    return b"\xff\xd8" + body + scan, stated
 
 
 def xmp(content: bytes) -> bytes | None:
@@ -211,17 +159,32 @@ def application(content: bytes, marker: int, prefix: bytes) -> bytes | None:
 
 def _rewritten(
     file: jpeg_file.File,
-    parts: list[jpeg_file.Segment | jpeg_file.Scan],
+    parts: list[Part | jpeg_file.Scan],
     coded: list[jpeg_edit.Coded],
     source_type: str | None,
 ) -> Rewritten:
     first = next(n for n, part in enumerate(parts) if isinstance(part, jpeg_file.Scan))
-    head = [(part.marker, part.data) for part in parts[:first] if isinstance(part, jpeg_file.Segment)]
+    head = [(part.marker, part.data) for part in parts[:first] if isinstance(part, Part)]
     packet = next((data[len(_XMP) :] for marker, data in head if _is_xmp((marker, data))), None)
     stated = _state(head, packet, source_type)
-    new = [*(jpeg_file.Segment(*segment) for segment in head), *parts[first:]]
+    new = [*(Part(*segment) for segment in head), *parts[first:]]
     notes = dict.fromkeys(part.note for part in coded if part.note)  # in order, each once
     return Rewritten(jpeg_edit.assemble(new, coded, file.tail), stated, tuple(notes))
+
+
+def _resized(part: Part, size: tuple[int, int], scale: tuple[int, int]) -> Part:
+    """A segment for a picture of another size: what it says of size and resolution is brought in line."""
+    data = part.data
+    if part.marker in FRAMES:
+        data = data[:1] + struct.pack(">HH", size[1], size[0]) + data[5:]
+    elif scale[0] != scale[1] and part.marker == 0xE1 and data.startswith(_EXIF):
+        data = _EXIF + resized_exif(data[len(_EXIF) :], size, scale)
+    elif part.marker == 0xE0 and data.startswith(_JFIF) and len(data) >= 12 and data[7]:
+        across, down = (
+            min(round(value * scale[0] / scale[1]), 0xFFFF) for value in struct.unpack_from(">HH", data, 8)
+        )
+        data = data[:8] + struct.pack(">HH", across, down) + data[12:]  # unit 0 is a mere ratio
+    return replace(part, data=data)
 
 
 def _state(head: list[Segment], packet: bytes | None, source_type: str | None) -> bool:
@@ -238,48 +201,5 @@ def _state(head: list[Segment], packet: bytes | None, source_type: str | None) -
     return True
 
 
-def _open(content: bytes) -> Any:
-    from PIL import Image
-
-    return Image.open(io.BytesIO(content), formats=["JPEG"])
-
-
-def _planes(content: bytes, nature: Header) -> NDArray[np.uint8]:
-    """Luma and chroma as the file holds them, (H, W, 3); stored chroma is repeated, not interpolated."""
-    whole = _open(content)
-    whole.draft("YCbCr", None)
-    planes = np.array(whole)
-    height, width = planes.shape[:2]
-    if _HALVED.get(nature.sampling) == 2 and min(height, width) >= 16:
-        half = _open(content)
-        half.draft("YCbCr", (width // 2, height // 2))
-        chroma = np.asarray(half)[..., 1:].repeat(2, axis=0).repeat(2, axis=1)
-        if chroma.shape[0] >= height and chroma.shape[1] >= width:
-            planes[..., 1:] = chroma[:height, :width]
-    return planes
-
-
-def _subsampling(nature: Header) -> int:
-    scale = _HALVED.get(nature.sampling)
-    return {2: 2, 1: 1}[scale] if scale else 0  # other samplings are written in full resolution
-
-
-def _is_ycbcr(content: bytes) -> bool:
-    adobe = application(content, _APP14, b"Adobe")
-    if adobe is not None and len(adobe) >= 7:
-        return adobe[6] != 0
-    frame = next(data for marker, data in segments(content) if marker in _FRAMES)
-    jfif = application(content, 0xE0, b"JFIF\0") is not None
-    return jfif or bytes(frame[6::3][:3]) != b"RGB"
-
-
-def _is_metadata(marker: int) -> bool:
-    return 0xE0 <= marker <= 0xEF or marker == _COM
-
-
 def _is_xmp(segment: Segment) -> bool:
     return segment[0] == 0xE1 and segment[1].startswith(_XMP)
-
-
-def _pack(marker: int, data: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data

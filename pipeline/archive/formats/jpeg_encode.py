@@ -45,19 +45,19 @@ def sequential(
     grid = Grid(frame, scan)
     tables: Tables = {}
     for slot, pair in enumerate(scan.selectors):
-        for kind, symbols in enumerate((_DC_SYMBOLS, _AC_SYMBOLS)):
+        for kind, needed in enumerate((_DC_SYMBOLS, _AC_SYMBOLS)):
             old = scan.table(kind, slot)
-            new, _ = tables.get((kind, pair[kind]), old).with_symbols(symbols)
+            new, _ = tables.get((kind, pair[kind]), old).with_symbols(needed)
             if new is not old:
                 tables[kind, pair[kind]] = new
     book = book_of(scan, tables)
     writer = Writer()
     last = np.zeros(len(scan.slots), np.int64)
     for top, planes in bands:
-        first, blocks, slot = _ordered(frame, grid, scan, top, planes)
+        first, blocks, slots = _ordered(frame, grid, scan, top, planes)
         difference = np.zeros(len(blocks), np.int64)
         for number in range(len(scan.slots)):
-            mine = np.flatnonzero(slot == number)
+            mine = np.flatnonzero(slots == number)
             dc = np.concatenate([last[number : number + 1], blocks[mine, 0]])
             group = np.concatenate([[max(first - 1, 0)], first + mine]) // grid.interval
             difference[mine] = differences(dc, group)[1:]
@@ -65,7 +65,7 @@ def sequential(
         whole = np.ones(len(blocks), bool)
         for start in range(0, len(blocks), _GROUP):
             part = slice(start, start + _GROUP)
-            made = jpeg_symbols.sequential(difference[part], blocks[part, 1:], whole[part], slot[part])
+            made = jpeg_symbols.sequential(difference[part], blocks[part, 1:], whole[part], slots[part])
             _write(writer, book, made, first + start, grid)
     return writer.content(), tables
 
@@ -74,7 +74,9 @@ def _ordered(
     frame: Frame, grid: Grid, scan: Scan, top: int, planes: dict[int, Ints]
 ) -> tuple[int, Ints, Ints]:
     """Blocks of some rows of MCUs in the order of the scan: number of the first, coefficients, component."""
-    index, values, slots = [], [], []
+    index: list[Ints] = []
+    values: list[Ints] = []
+    slots: list[Ints] = []
     for slot, number in enumerate(scan.slots):
         plane = planes[number]
         rows, columns = plane.shape[:2]
@@ -105,7 +107,7 @@ def _dc(frame: Frame, grid: Grid, scan: Scan, planes: list[Plane]) -> Symbols:
 def _band(frame: Frame, grid: Grid, scan: Scan, plane: Plane) -> Iterator[Symbols]:
     place = places(frame, grid, scan, 0)
 
-    def values(start: int) -> Ints:
+    def values(start: int) -> Plane:
         return shifted(plane[place[start : start + _GROUP], scan.first : scan.last + 1], scan.low)
 
     starts = range(0, grid.blocks, _GROUP)
@@ -120,10 +122,10 @@ def _band(frame: Frame, grid: Grid, scan: Scan, plane: Plane) -> Iterator[Symbol
         yield symbols(values(start), ends[start : start + _GROUP])
 
 
-def shifted(values: Plane, low: int) -> Ints:
+def shifted(values: Plane, low: int) -> Plane:
     """AC coefficients without the `low` last bits of their magnitude."""
-    wide = values.astype(np.int64)
-    return np.sign(wide) * (np.abs(wide) >> low)
+    result: Plane = np.sign(values) * (np.abs(values) >> low)
+    return result
 
 
 def _ends(empty: NDArray[np.bool_], full: NDArray[np.bool_], interval: int) -> Ints:

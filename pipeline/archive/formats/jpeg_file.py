@@ -1,4 +1,4 @@
-"""The whole of a JPEG file: its segments and scans in order, and the geometry of its blocks (ITU-T T.81, A and B)."""
+"""The whole of a JPEG file: its segments and scans, and where its blocks lie (ITU-T T.81, annexes A, B)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.errors import ItemError
 
 SOI, EOI, SOS, DQT, DHT, DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 FRAMES = {0xC0, 0xC1, 0xC2}  # baseline, extended, progressive
-_ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
+ALONE = {0x01, *range(0xD0, 0xD8)}  # markers without a length
 _DAMAGED = "is a damaged JPEG"
 
 ZIGZAG: Ints = np.array(
@@ -135,7 +135,8 @@ class Grid:
         part = self._parts[slot]
         mcu = (rows // part.down) * self._columns + columns // part.across
         inner = (rows % part.down) * part.across + columns % part.across
-        return mcu * len(self.slots) + self._offsets[slot] + inner
+        place: Ints = mcu * len(self.slots) + self._offsets[slot] + inner
+        return place
 
     def places(self, slot: int) -> tuple[Ints, Ints]:
         """Rows and columns of all blocks of a component, in the order of the scan."""
@@ -154,7 +155,7 @@ class Grid:
 
 @dataclass
 class File:
-    """A JPEG file taken apart; `parts` and `tail` hold all its bytes after the start marker but fill bytes."""
+    """A JPEG file taken apart: but for fill bytes, `parts` and `tail` hold all after the start marker."""
 
     frame: Frame
     parts: list[Segment | Scan] = field(default_factory=list)
@@ -182,7 +183,7 @@ def parse(content: bytes) -> File:
         if content[offset] != 0xFF or offset + 1 == len(content):
             raise ItemError(f"{_DAMAGED}: no marker at byte {offset}")
         marker = content[offset + 1]
-        if marker == 0xFF or marker in _ALONE:
+        if marker == 0xFF or marker in ALONE:
             offset += 1 if marker == 0xFF else 2
             continue
         if marker == EOI:
@@ -259,7 +260,8 @@ def _markers(content: bytes) -> Ints:
     coded = np.frombuffer(content, np.uint8)
     marks = np.flatnonzero(coded[:-1] == 0xFF)
     follows = coded[marks + 1]
-    return marks[(follows != 0) & (follows != 0xFF) & ((follows < 0xD0) | (follows > 0xD7))]
+    ends: Ints = marks[(follows != 0) & (follows != 0xFF) & ((follows < 0xD0) | (follows > 0xD7))]
+    return ends
 
 
 def _frame(marker: int, data: bytes) -> Frame:

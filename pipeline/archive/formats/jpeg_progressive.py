@@ -15,6 +15,7 @@ from pipeline.archive.formats import jpeg_bits
 from pipeline.archive.formats.jpeg_bits import BROKEN, CUT_OFF, Ints, Stretch, peek
 from pipeline.archive.formats.jpeg_file import File, Frame, Grid, Scan
 from pipeline.archive.formats.jpeg_scan import decode_band, decode_dc, summed
+from pipeline.archive.formats.jpeg_symbols import nonzero
 from pipeline.archive.formats.jpeg_walk import Walk
 from pipeline.errors import ItemError
 
@@ -33,9 +34,14 @@ def decode(file: File) -> list[Plane]:
     for number in range(len(frame.components)):
         rows, columns = frame.stored(number)
         planes.append(np.zeros((rows * columns, 64), np.int16))
+    missing = np.full((len(planes), 64), -1)  # bits of each coefficient that no scan had yet, -1: all
     for scan in file.scans:
+        known = missing[list(scan.slots), scan.first : scan.last + 1]
         if scan.low > 13 or (scan.high and scan.high != scan.low + 1) or (not scan.first and scan.last):
             raise ItemError(f"{BROKEN} (a scan's header is broken)")
+        if np.any(known != (scan.high or -1)):
+            raise ItemError(f"{BROKEN} (a scan is missing)")
+        missing[list(scan.slots), scan.first : scan.last + 1] = scan.low
         _Decoder(frame, scan, planes).run()
     return planes
 
@@ -111,26 +117,25 @@ class _Decoder:
     def _bands(self) -> None:
         scan, table = self._scan, self._scan.table(1, 0)
         steps = table.refining_steps() if scan.high else table.ac_steps(progressive=True)
-        walk = Walk(self._coded, Stretch(self._coded, [steps]), scan.first, scan.last)
+        stretch = Stretch(self._coded, [steps])
+        walk = Walk(self._coded, stretch, scan.first, scan.last, self._grid.interval)
         plane = self._planes[scan.slots[0]]
         place = places(self._frame, self._grid, scan, 0)
         part = slice(scan.first, scan.last + 1)
-        for (first, end), (begin, bound) in self._intervals:
-            walk.restart(8 * begin)
-            for start in range(first, end, _GROUP):
-                group = place[start : min(start + _GROUP, end)]
-                if scan.high:
-                    values = plane[group, part].astype(np.int64)
-                    _Refinement(walk, values, scan.low).apply(self._words, table.lookup)
-                    plane[group, part] = values
-                else:
-                    position = walk.first_bits(len(group))
-                    some = np.flatnonzero(position >= 0)
-                    found = decode_band(self._words, position[some], table, scan.first, scan.last)
-                    if np.abs(found).max(initial=0) << scan.low > 32767:
-                        raise ItemError(f"{BROKEN} (a coefficient is out of range)")
-                    plane[group[some], part] = found[:, part] << scan.low
-            walk.finish(8 * bound)
+        for start in range(0, len(place), _GROUP):
+            group = place[start : start + _GROUP]
+            if scan.high:
+                values = plane[group, part].astype(np.int64)
+                _Refinement(walk, values, scan.low).apply(self._words, table.lookup)
+                plane[group, part] = values
+                continue
+            position = walk.first_bits(len(group))
+            some = np.flatnonzero(position >= 0)
+            found = decode_band(self._words, position[some], table, scan.first, scan.last)
+            if np.abs(found).max(initial=0) << scan.low > 32767:
+                raise ItemError(f"{BROKEN} (a coefficient is out of range)")
+            plane[group[some], part] = found[:, part] << scan.low
+        walk.finish()
 
 
 def _go_dc(layout: list[bytes], position: int, limit: int, left: int, starts: list[int]) -> tuple[int, int]:
@@ -150,7 +155,7 @@ class _Refinement:
         self._band, self._low = band, low
         count, width = band.shape
         zero = band == 0
-        zero_rows, self._zero_place = np.nonzero(zero)
+        zero_rows, self._zero_place = nonzero(zero)
         zeros = np.bincount(zero_rows, minlength=count)
         self._begin = np.concatenate([[0], np.cumsum(zeros)])
         self._known = width - zeros
@@ -168,7 +173,7 @@ class _Refinement:
     def apply(self, words: NDArray[Any], lookup: tuple[NDArray[np.int16], NDArray[np.uint8]]) -> None:
         """Read the bits: of each symbol the new coefficient, and of those passed their corrections."""
         symbols, lengths = lookup
-        known_rows, known_place = np.nonzero(self._band)
+        known_rows, known_place = nonzero(self._band != 0)
         rows: Ints = np.flatnonzero(self._inside)
         corrected = [(rows, np.zeros_like(rows), self._known[rows], self._start[rows])]
         fresh: list[tuple[Ints, Ints, Ints]] = []

@@ -1,4 +1,4 @@
-"""Scans of sequential JPEG: single blocks decoded and replaced, all others copied as bits (ITU-T T.81, annex F).
+"""Scans of sequential JPEG: single blocks replaced, all others copied as bits (ITU-T T.81, annex F).
 
 Where a block begins is known only after all before it, so one plain loop goes from symbol to symbol.
 It looks up how far each takes it, and nothing else; values are decoded for many blocks at once, and
@@ -241,7 +241,7 @@ def signed(bits: Ints, size: Ints) -> Ints:
 
 
 def fit(scan: Scan, symbols: Symbols) -> tuple[Tables, bool]:
-    """Huffman tables for symbols of a scan: those that differ from the source's, and whether its codes stay."""
+    """Huffman tables for symbols of a scan that are not the source's, and whether its codes stay."""
     tables: Tables = {}
     same = True
     seen = jpeg_symbols.used([symbols], len(scan.slots))
@@ -264,7 +264,7 @@ def book_of(scan: Scan, tables: Tables) -> jpeg_symbols.Book:
 
 
 def summed(values: Ints, group: Ints) -> Ints:
-    """Running sums that begin anew with each group."""
+    """Undo `differences`: running sums that begin anew with each group."""
     total = np.cumsum(values)
     first = np.flatnonzero(np.diff(group, prepend=-1))
     base = total[first] - values[first]
@@ -272,6 +272,7 @@ def summed(values: Ints, group: Ints) -> Ints:
 
 
 def differences(values: Ints, group: Ints) -> Ints:
+    """Each value less the one before it, the first of a group whole."""
     before = np.roll(values, 1)
     before[np.flatnonzero(np.diff(group, prepend=-1))] = 0
     return values - before

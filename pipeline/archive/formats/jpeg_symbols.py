@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.formats.jpeg_bits import Bits, Ints, pack
 from pipeline.archive.formats.jpeg_huffman import Table
+
+Numbers = NDArray[np.signedinteger[Any]]
 
 DC = 256  # DC symbols are numbered from here on, AC symbols from 0
 SPAN = 512  # numbers for each component of a scan
@@ -81,7 +84,14 @@ def used(symbols: Sequence[Symbols], slots: int) -> NDArray[np.bool_]:
     return result
 
 
-def magnitude(values: Ints) -> tuple[Ints, Ints]:
+def nonzero(values: NDArray[np.bool_]) -> tuple[Ints, Ints]:
+    """Rows and columns where a matrix is set: what np.nonzero gives, in a fraction of its time."""
+    place = np.flatnonzero(values)
+    rows = place // values.shape[1]
+    return rows, place - rows * values.shape[1]
+
+
+def magnitude(values: Numbers) -> tuple[Ints, Ints]:
     """The size category of numbers (-32767 to 32767), and the extra bits that tell them."""
     size = _SIZES[np.abs(values)].astype(np.int64)
     return size, np.where(values < 0, values + (1 << size) - 1, values)
@@ -101,7 +111,7 @@ def sequential(differences: Ints, coefficients: Ints, whole: NDArray[np.bool_], 
     return _runs(values, (whole & (values[:, -1] == 0)).astype(np.int64), slot, (size + DC, extra, size))
 
 
-def band(values: Ints, ends: Ints) -> Symbols:
+def band(values: Numbers, ends: Ints) -> Symbols:
     """Blocks in the first scan of a band of coefficients.
 
     Args:
@@ -123,7 +133,7 @@ def single_bits(values: Ints) -> Symbols:
     return _symbols(ones * NONE, values, ones, ones)
 
 
-def refined(values: Ints, ends: Ints) -> Symbols:
+def refined(values: Numbers, ends: Ints) -> Symbols:
     """Blocks in a scan that adds one bit to a band of coefficients; arguments as for `band`.
 
     The correction bit of a coefficient follows the symbol during whose run it is passed; everything
@@ -131,8 +141,8 @@ def refined(values: Ints, ends: Ints) -> Symbols:
     """
     count, width = values.shape
     known = np.abs(values) > 1
-    rows, place = np.nonzero(np.abs(values) == 1)
-    zero_rows, zero_place = np.nonzero(~known)  # where a run counts
+    rows, place = nonzero(np.abs(values) == 1)
+    zero_rows, zero_place = nonzero(~known)  # where a run counts
     begin = np.concatenate([[0], np.cumsum(np.bincount(zero_rows, minlength=count))])[:-1]
     rank = (np.cumsum(~known, axis=1) - 1)[rows, place]
     first = np.diff(rows, prepend=-1) > 0
@@ -154,7 +164,7 @@ def refined(values: Ints, ends: Ints) -> Symbols:
     last = np.zeros(count, np.int64)
     last[rows] = place + 1  # of several, the last one counts: numpy assigns in order
     end_number, end_extra, end_bits = _end(ends[tails])
-    known_rows, known_place = np.nonzero(known)
+    known_rows, known_place = nonzero(known)
     corrections = np.abs(values[known_rows, known_place]) & 1
     ones = np.ones(len(known_rows), np.int64)
     end_key = 2 * (tails * (width + 1) + last[tails])
@@ -170,10 +180,10 @@ def refined(values: Ints, ends: Ints) -> Symbols:
     )
 
 
-def _runs(values: Ints, ends: Ints, slot: Ints, lead: tuple[Ints, Ints, Ints] | None) -> Symbols:
+def _runs(values: Numbers, ends: Ints, slot: Ints, lead: tuple[Ints, Ints, Ints] | None) -> Symbols:
     """Runs of zeros with the coefficient that ends them, after one symbol a block if `lead` is given."""
     count = len(values)
-    rows, place = np.nonzero(values)
+    rows, place = nonzero(values != 0)
     first = np.diff(rows, prepend=-1) > 0
     run = place - np.where(first, -1, np.roll(place, 1)) - 1
     size, extra = magnitude(values[rows, place])

@@ -1,4 +1,4 @@
-"""The way through a progressive scan of one band of coefficients: where each block's bits begin (T.81, annex G)."""
+"""The way through a progressive scan of a band of coefficients: where blocks begin (ITU-T T.81, annex G)."""
 
 from __future__ import annotations
 
@@ -10,33 +10,49 @@ from pipeline.errors import ItemError
 
 
 class Walk:
-    """The way through the blocks of a scan of one band, with the end-of-band run that is under way."""
+    """The way through the blocks of a scan of one band, from one restart interval to the next.
 
-    def __init__(self, coded: Entropy, stretch: Stretch, first: int, last: int) -> None:
-        self._data, self._stretch, self._first, self._last = coded.data, stretch, first, last
-        self._position = self._run = 0
+    Args:
+        coded: the scan.
+        stretch: what its one Huffman table says at each bit.
+        first, last: the band.
+        interval: blocks between two restarts.
+    """
 
-    def restart(self, position: int) -> None:
-        """Go on at a bit, with no run."""
-        self._position, self._run = position, 0
+    def __init__(self, coded: Entropy, stretch: Stretch, first: int, last: int, interval: int) -> None:
+        self._data, self._stretch, self._first, self._last = coded.data.tobytes(), stretch, first, last
+        self._interval, self._bounds = interval, iter(coded.bounds)
+        self._position = self._bound = 0
+        self._run = 0  # blocks that the end-of-band run under way still has
+        self._left = 0  # blocks of this restart interval
 
-    def finish(self, bound: int) -> None:
-        """The interval is over: it must end before `bound`, and no run may go on."""
-        if self._position > bound:
+    def finish(self) -> None:
+        """The interval is over: its bits must have sufficed, and no run may go on."""
+        if self._position > self._bound:
             raise ItemError(CUT_OFF)
         if self._run:
             raise ItemError(f"{BROKEN} (a run of blocks is too long)")
+
+    def _within(self, count: int) -> int:
+        """Enter the next interval if this one is over; how many of `count` blocks are in it."""
+        if not self._left:
+            self.finish()
+            begin, end = next(self._bounds)
+            self._position, self._bound, self._left = 8 * begin, 8 * end, self._interval
+        self._stretch.cover(self._position)
+        return min(count, self._left)
 
     def first_bits(self, count: int) -> Ints:
         """Where the bits of the next blocks begin, in a first scan; -1: the block lies in a run."""
         starts: list[int] = []
         parts = []
         while count:
-            self._stretch.cover(self._position)
+            here = self._within(count)
             base, (bits, run) = self._stretch.base, self._stretch.steps[0]
             before = len(starts)
-            self._go_first(bits, run, base, self._stretch.limit - base, count, starts)
+            self._go_first(bits, run, base, self._stretch.limit - base, here, starts)
             count -= len(starts) - before
+            self._left -= len(starts) - before
             part = np.array(starts[before:], np.int64)
             parts.append(np.where(part >= 0, part + base, -1))
         return np.concatenate(parts)
@@ -80,9 +96,11 @@ class Walk:
         inside: list[int] = []
         parts = []
         while len(starts) < count:
-            self._stretch.cover(self._position)
-            done, base = len(starts), self._stretch.base
-            self._go_refining((before, begins, known, stops), count, starts, inside)
+            done = len(starts)
+            here = self._within(count - done)
+            base = self._stretch.base
+            self._go_refining((before, begins, known, stops), done + here, starts, inside)
+            self._left -= len(starts) - done
             parts.append(np.array(starts[done:], np.int64) + base)
         return np.concatenate(parts), np.array(inside, np.int64)
 
@@ -126,8 +144,10 @@ class Walk:
 
     def _blocks(self, exponent: int, position: int) -> int:
         """Blocks of an end-of-band run whose extra bits end at a bit position."""
+        if not exponent:
+            return 1
         if not 0 <= exponent <= 14:
             raise ItemError(BROKEN)
         start = position - exponent
-        word = int.from_bytes(self._data[start >> 3 : (start >> 3) + 4].tobytes(), "big")
+        word = int.from_bytes(self._data[start >> 3 : (start >> 3) + 4], "big")
         return (1 << exponent) + ((word >> (32 - (start & 7) - exponent)) & ((1 << exponent) - 1))

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -103,34 +104,39 @@ def recoder(compression: int) -> Callable[[bytes], bytes] | None:
     return lambda data: bytes(codec.compress(zlib.decompress(data), asbytes=True))
 
 
-def stored(canvas: Canvas, folder: Folder, order: str, scratch: Path) -> Canvas | None:
+def foreign(canvas: Canvas, order: str) -> bool:
+    """Whether a file's byte order is not the one in which libvips writes these samples."""
+    return canvas.dtype.itemsize > 1 and order != ("<" if sys.byteorder == "little" else ">")
+
+
+def stored(canvas: Canvas, folder: Folder, order: str, predicted: bool, scratch: Path) -> Canvas | None:
     """The samples as they are to be compressed, where libvips would not write the source's kind.
 
     Args:
         canvas: the picture.
-        folder: how the source lays it out: white is zero is kept; with 16 bits in big-endian order, the
-            predictor and the order are done here, so libvips is to write without a predictor.
-        order: byte order of the file.
+        folder: how the source lays it out: white is zero is kept.
+        order: byte order of the file. Where it is foreign, it is brought about here and so is the
+            predictor, which comes first: libvips is to write without one then.
+        predicted: whether the horizontal predictor (TIFF 6.0, section 14) is used.
         scratch: folder for a scratch file.
 
     Returns:
         A new canvas, or None where libvips can write the picture as it is.
     """
-    turned = folder.get(262, 1) == 0
-    foreign = order == ">" and canvas.dtype.itemsize > 1
-    if not turned and not foreign:
+    turned, swapped = folder.get(262, 1) == 0, foreign(canvas, order)
+    if not turned and not swapped:
         return None
     result = Canvas(canvas.shape, canvas.dtype, canvas.colours, scratch)
     step = folder.get(322, canvas.shape[1])
     for top, values in canvas.bands():
         if turned:
             values[..., 0] = ~values[..., 0]
-        if foreign and folder.get(317, 1) == 2:
+        if swapped and predicted:
             first = values[:, ::step].copy()
             values[:, 1:] -= values[:, :-1].copy()
             values[:, ::step] = first
         window = (slice(top, top + len(values)), slice(0, canvas.shape[1]))
-        result.write(window, values.byteswap() if foreign else values)
+        result.write(window, values.byteswap() if swapped else values)
     return result
 
 

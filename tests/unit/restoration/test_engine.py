@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -189,3 +190,71 @@ def test_the_fingerprint_follows_what_a_result_depends_on():
     assert kit(jpeg_output="tiff").fingerprint != plain
     assert kit(thin=fillers()["biharmonic"]).fingerprint != plain
     assert kit(by_kind={"stains": fillers()["biharmonic"]}).fingerprint != plain
+
+
+def test_pages_are_restored_one_by_one_and_the_others_are_kept(tmp_path):
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    pages = [rng.integers(0, 255, shape, np.uint8) for shape in ((60, 80, 3), (40, 50), (60, 80, 3))]
+    holes = [np.zeros(page.shape[:2], np.uint8) for page in pages]
+    holes[2][20:40, 30:60] = 255
+    for name, pictures in (("a.tif", pages), ("m.tif", holes)):
+        with tifffile.TiffWriter(tmp_path / name) as tiff:
+            for picture in pictures:
+                tiff.write(picture, metadata=None)
+    tree = Tree.at(tmp_path / "out")
+    done = restore_work(Work(tmp_path / "a.tif", "a.tif", tmp_path / "m.tif"), tree, kit())
+    with tifffile.TiffFile(tree.works / "a.tif") as tiff:
+        result = [page.asarray() for page in tiff.pages]
+    assert len(result) == 3
+    for before, after, hole in zip(pages, result, holes, strict=True):
+        assert np.array_equal(before[hole == 0], after[hole == 0])
+    assert not np.array_equal(pages[2][holes[2] > 0], result[2][holes[2] > 0])
+    proof = json.loads((tree.proof / done["proof"]).read_text())
+    assert [page["kept_as_it_is"] for page in proof["pages"]] == [True, True, False]
+    assert proof["mask"]["pixels"] == 600
+
+
+def test_a_mask_with_too_many_pages_is_refused(made, tmp_path):
+    import tifffile
+
+    work, tree, hole = made([THIN])
+    with tifffile.TiffWriter(tmp_path / "m.tif") as tiff:
+        for _ in range(2):
+            tiff.write(hole.astype(np.uint8) * 255, metadata=None)
+    with pytest.raises(ItemError, match="its mask has 2 pages, the picture has 1"):
+        restore_work(Work(work.source, work.relative, tmp_path / "m.tif"), tree, kit())
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_a_larger_picture_is_written_and_said_to_be_new_throughout(made, name):
+    from pipeline.restoration.classical import Lanczos
+
+    work, tree, _ = made([THIN], name=name)
+    larger = dataclasses.replace(
+        kit(mode="upscale", scale=2), improver=Lanczos(2), classical_improver=Lanczos(2)
+    )
+    done = restore_work(work, tree, larger)
+    assert read(tree.works / done["output"]).shape == (240, 320, 3)
+    proof = json.loads((tree.proof / done["proof"]).read_text())
+    assert proof["whole_picture"] == ["lanczos"] and proof["statement"].startswith("Digital recon")
+    assert "every pixel was computed" in proof["statement"] and not done["copied"]
+
+
+def test_a_picture_that_enhancing_does_not_change_is_a_byte_copy(made):
+    class Same(Constant):
+        name, scale, multiple = "same", 1, 1
+
+        def tuned(self, look):
+            return self
+
+        def __call__(self, pixels):
+            return pixels
+
+    enhance = dataclasses.replace(kit(mode="enhance"), improver=Same(), classical_improver=Same())
+    for holes in ([], [THIN]):
+        work, tree, hole = made(holes)
+        done = restore_work(work, tree, enhance)
+        assert done["copied"] == (not holes)
+        assert np.array_equal(read(tree.works / "a/b.png")[~hole], read(work.source)[~hole])

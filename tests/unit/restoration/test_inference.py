@@ -115,16 +115,20 @@ def test_unknown_operators_and_damage_are_named(engine):
     content = helper.make_model(graph, opset_imports=opsets, ir_version=9).SerializeToString()
     with pytest.raises(PentimentoError, match=r"uses operators that \w+ [\d.]+.* lacks: .*Sparkle"):
         open_session(engine, content)
-    with pytest.raises(PentimentoError, match="cannot load it: .+"):
+    with pytest.raises(PentimentoError, match="cannot load it: "):
         open_session(engine, content[:40])
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
-def test_an_input_that_does_not_fit_is_a_failed_step(engine, model):
+def test_an_input_that_does_not_fit_is_a_failed_step_and_spoils_nothing(engine, model):
     network = load_model(ROOT / PRETRAINED / "restorer")[0] if engine == "torch" else model.onnx
-    _, hole = example(64, 64)
-    with pytest.raises(StepFailed, match=rf"^{inference.PACKAGES[engine]}: .+"):
-        open_session(engine, network).run(hole, hole)
+    session = open_session(engine, network)
+    start, hole = example(64, 64)
+    before = session.run(start, hole)
+    for wrong in ((hole, hole), example(60, 63)):
+        with pytest.raises(StepFailed, match=rf"^{inference.PACKAGES[engine]}: .+"):
+            session.run(*wrong)
+        assert np.array_equal(session.run(start, hole), before)
 
 
 def test_the_device_is_asked_for_by_the_environment(monkeypatch):

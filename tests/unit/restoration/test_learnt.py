@@ -8,8 +8,8 @@ from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.restoration import learnt
 from pipeline.restoration.fill import fillers
-from pipeline.restoration.steps import FillFailed
 from pipeline.restoration.learnt import LearntFiller, refine
+from pipeline.restoration.steps import FillFailed, StepFailed
 
 SIZES = {"widths": [8, 8], "blocks": 1, "dilations": [1]}
 
@@ -57,15 +57,31 @@ def test_tiles_leave_no_seam(folder, monkeypatch):
 def test_a_tile_is_no_larger_than_its_holes_and_the_reach(folder):
     filler = LearntFiller(folder)
     seen = []
-    network = filler.network
-    hook = network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape))
     start = np.full((600, 700, 3), 0.5, np.float32)
     mask = np.zeros((600, 700), bool)
     mask[300:304, 300:310] = True
-    refine(network, start, mask)
-    hook.remove()
-    side = 2 * network.reach + 10 + 2 * network.multiple
-    assert len(seen) == 1 and max(seen[0][2:]) <= side < 300
+    refine(lambda picture, _: seen.append(picture.shape) or picture, start, mask, filler.multiple, 40)
+    side = 2 * 40 + 10 + 2 * filler.multiple
+    assert len(seen) == 1 and max(seen[0][2:]) <= side
+
+
+@pytest.mark.parametrize("height", [4, 8])
+def test_a_result_of_another_shape_or_a_failing_engine_is_a_failed_filling(height):
+    pixels, mask = scene(32, 32)
+    with pytest.raises(FillFailed, match=r"shape is \(1, 3, \d, 4\), not \(1, 3, 32, 32\)"):
+        refine(lambda *_: np.zeros((1, 3, height, 4), np.float32), pixels, mask, 8, 16)
+
+    def give_up(*_):
+        raise StepFailed("torch: no memory")
+
+    with pytest.raises(FillFailed, match="no memory"):
+        refine(give_up, pixels, mask, 8, 16)
+
+
+def test_it_says_what_it_runs_on(folder):
+    filler = LearntFiller(folder, "torch")
+    assert filler.engine == "torch fp32" and filler.libraries == ("torch",)
+    assert filler.reach == filler.network.reach + filler.start.reach
 
 
 def test_pictures_that_are_not_grey_or_rgb_are_refused(folder):
