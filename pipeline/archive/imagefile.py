@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.archive import vips
+from pipeline.archive import nature, vips
 from pipeline.archive.canvas import Canvas
-from pipeline.archive.formats import jpeg, png, tiff, tiffdata, webp
+from pipeline.archive.formats import png, tiff, tiffdata
 from pipeline.archive.formats.slices import Slices
 from pipeline.errors import ItemError
 
@@ -101,16 +101,15 @@ def open_image(path: Path, max_megapixels: float) -> ImageFile:
         name = sniff(content[:16])
         if name is None:
             raise ItemError(f"{_foreign(content[:16])}; PNG, JPEG, TIFF and WebP are restored")
-        found = nature.check(name, content)
-        parents = found.parents
-        found = [_page(path, name, number, max_megapixels) for number in range(len(parents))]
-        pages = tuple(page for page, parent in zip(found, parents, strict=True) if parent is None)
+        known = nature.check(name, content)
+        found = [_page(path, name, number, max_megapixels) for number in range(len(known.parents))]
+        pages = tuple(page for page, parent in zip(found, known.parents, strict=True) if parent is None)
         reduced = []
-        for page, parent in zip(found, parents, strict=True):
+        for page, parent in zip(found, known.parents, strict=True):
             if parent is not None:
-                reduced.append((page, pages.index(found[parent])))
                 _check_reduced(page, found[parent])
-        return ImageFile(path, name, len(content), pages, lossless, notes, tuple(reduced))
+                reduced.append((page, pages.index(found[parent])))
+        return ImageFile(path, name, len(content), pages, known.lossless, known.notes, tuple(reduced))
 
 
 def decode(file: ImageFile, page: int, canvas: Canvas) -> None:
@@ -145,7 +144,7 @@ def bands(path: Path, kind: str, folder: int = 0) -> Iterator[vips.Band]:
         page = found.folders[folder] if folder < len(found.folders) else tiff.Folder({})
         if page.get(259, 1) == tiffdata.ZSTD:
             yield from tiffdata.bands(content, page, found.order)
-        elif tiffdata.in_planes(page) and page.get(259, 1) in _KEPT:
+        elif tiffdata.in_planes(page) and page.get(259, 1) in nature.KEPT:
             fronts = tiffdata.planes(page, found.order)
             planes = [vips.bands_behind(front, content) for front in fronts]
             for parts in zip(*planes, strict=True):

@@ -23,10 +23,10 @@ from pipeline.archive import vips
 from pipeline.archive.canvas import Canvas, Window
 from pipeline.archive.formats import jpeg, tiff, tiffdata, tiffwrite
 from pipeline.archive.formats.slices import Part, Slices
-from pipeline.archive.imagefile import ImageFile, Page, bands, tiff_notes
+from pipeline.archive.imagefile import ImageFile, Page, bands
+from pipeline.archive.nature import KEPT, tiff_notes
 
 _COMPRESSION = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
-_KEPT = {*_COMPRESSION, tiffdata.ZSTD}
 _PREDICTED = {5, 8, 32946, tiffdata.ZSTD}  # compressions that can have a predictor
 _STRIP = 128  # rows, where the source says nothing
 _LARGEST = 1 << 25  # bytes of a strip before it is compressed; libvips holds it whole
@@ -155,7 +155,7 @@ def _encode(stack: ExitStack, canvas: Canvas, old: tiff.Folder, order: str, path
         tags, data = _in_planes(parts[0].tags, canvas), [strip for part in parts for strip in part.data]
     if by_hand:
         tags[317] = _shorts(2)
-    if old.get(259, 1) in _KEPT:
+    if old.get(259, 1) in KEPT:
         tags[259] = old.tags.get(259, _shorts(1))  # two numbers mean deflate
     if old.get(262, 1) == 0:
         tags[262] = _shorts(0)
@@ -170,7 +170,7 @@ def _options(canvas: Canvas, old: tiff.Folder, predicted: bool) -> dict[str, Any
     """How libvips is to compress and lay out the pixels."""
     compression = old.get(259, 1)
     options: dict[str, Any] = {"compression": _COMPRESSION.get(compression, "deflate")}
-    options["predictor"] = "horizontal" if predicted or compression not in _KEPT else "none"
+    options["predictor"] = "horizontal" if predicted or compression not in KEPT else "none"
     if compression == tiffdata.ZSTD:
         options["level"] = 1  # it is compressed again
     if old.tiled:

