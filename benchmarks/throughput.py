@@ -4,7 +4,7 @@
     python benchmarks/throughput.py --parts gigapixel [--side 32768]
 
     speed      MP/s of mode `conserve` on 12-megapixel scans (PNG, TIFF and JPEG) with 2 % damage: masks
-               given, and looked for by the detector
+               given, and looked for by the detector; filled as models/methods.json says, and by Telea
     workers    one worker against two
     whole      the same fill by OpenCV and scikit-image on whole pictures, read and written by OpenCV
     tiny       ten thousand works of 64 x 48 pixels: first run, second run, 1 % new
@@ -85,23 +85,32 @@ def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None
     """Megapixels a second of two workers."""
     source, masks = scans(folder, arguments)
     figures["speed: scans"] = sum(1 for path in source.rglob("*") if path.is_file())
-    for name, options in (("masks given", ["--masks", str(masks)]), ("detected", ["--detect", "classical"])):
-        run = restore(source, folder / "out", arguments, *options, "--workers", "2")
+    given, two = ["--masks", str(masks)], ["--workers", "2"]
+    quick = ["--methods", str(_telea(folder))]
+    for name, options in (
+        ("masks given", given),
+        ("detected", ["--detect", "classical"]),
+        ("masks given, Telea", [*given, *quick]),
+        ("detected, Telea", ["--detect", "classical", *quick]),
+        *((f"{kind}, Telea", [*given, *quick, "--include", f"*.{kind}"]) for kind in ("png", "tif", "jpg")),
+    ):
+        run = restore(source, folder / "out", arguments, *options, *two)
         figures[f"speed: MP/s, {name}"] = round(run["megapixels"] / run["wall"], 2)
-        figures[f"speed: works restored, {name}"] = run["restored"]
-    for kind in ("png", "tif", "jpg"):
-        options = ["--masks", str(masks), "--include", f"*.{kind}", "--workers", "2"]
-        run = restore(source, folder / "out", arguments, *options)
-        figures[f"speed: MP/s, {kind}"] = round(run["megapixels"] / run["wall"], 2)
+        figures[f"speed: restored, {name}"] = run["restored"]
+
+
+def _telea(folder: Path) -> Path:
+    """A choice of the quickest method for every shape."""
+    path = folder / "telea.json"
+    path.write_text(json.dumps({"by_shape": {shape: {"best": "telea"} for shape in ("thin", "wide")}}))
+    return path
 
 
 def workers(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
     """One worker against two; the order is one, two, one, so that a machine that warms up is noticed."""
     source, masks = scans(folder, arguments)
-    walls = [
-        restore(source, folder / "out", arguments, "--masks", str(masks), "--workers", str(count))["wall"]
-        for count in (1, 2, 1)
-    ]
+    options = ["--masks", str(masks), "--methods", str(_telea(folder)), "--workers"]
+    walls = [restore(source, folder / "out", arguments, *options, n)["wall"] for n in ("1", "2", "1")]
     one = (walls[0] + walls[2]) / 2
     figures["workers: seconds by one, two, one"] = " ".join(f"{wall:.1f}" for wall in walls)
     figures["workers: two over one"] = round(one / walls[1], 2)
@@ -110,9 +119,7 @@ def workers(folder: Path, arguments: argparse.Namespace, figures: Figures) -> No
 def whole(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
     """OpenCV's Telea on whole pictures and scikit-image's biharmonic on a part, against ours, one thread."""
     source, masks = scans(folder, arguments)
-    methods = folder / "telea.json"
-    methods.write_text(json.dumps({"by_shape": {s: {"best": "telea"} for s in ("thin", "wide")}}))
-    options = ["--masks", str(masks), "--workers", "1", "--methods", str(methods)]
+    options = ["--masks", str(masks), "--workers", "1", "--methods", str(_telea(folder))]
     ours = restore(source, folder / "out", arguments, *options)["wall"]
     began = time.perf_counter()
     for path in sorted(path for path in source.rglob("*") if path.is_file()):

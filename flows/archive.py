@@ -53,7 +53,7 @@ def preview(request: Request, workers: int = 1) -> dict[str, Any]:
     """What `restore_archive` would do: how many works, how large, how long; writes nothing."""
     with open_run(request, workers, dry=True) as run:
         plan = run.plan
-        expected = estimate(plan, request.settings, workers, finished_runs(request.out))
+        expected = estimate(plan, run.recipe, workers, finished_runs(request.out))
         return {
             "works": run.summary.works,
             "known": run.summary.known,

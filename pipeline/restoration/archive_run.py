@@ -36,6 +36,7 @@ class ArchiveRun:
 
     request: Request
     space: str
+    recipe: estimate.Recipe
     plan: Plan = field(default_factory=Plan)
     summary: Summary = field(default_factory=Summary)
     failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
@@ -112,7 +113,7 @@ class ArchiveRun:
         seconds = time.monotonic() - self.started
         summary.megapixels_per_second = round(summary.megapixels / seconds, 3) if seconds else 0.0
         summary.seconds, summary.megapixels = round(seconds, 2), round(summary.megapixels, 3)
-        line = {"finished": summary.as_dict(), **estimate.noted(self.request.settings, self.spent)}
+        line = {"finished": summary.as_dict(), **estimate.noted(self.recipe, self.spent)}
         output.log(self.request.out, [line])
         return summary
 
@@ -165,7 +166,7 @@ def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[
     ledger = output.ledger_path(request.out)
     with ExitStack() as stack:
         try:
-            run = ArchiveRun(request, kit.fingerprint)
+            run = ArchiveRun(request, kit.fingerprint, estimate.Recipe.of(kit))
             if not dry:
                 stack.enter_context(output.lock(request.out))
                 output.clear(Tree.at(request.out).partial)
@@ -173,7 +174,7 @@ def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[
                     run.absorb(journal)  # of a run that was killed
             summary = Summary(ignored_files=found.ignored, skipped_links=found.links)
             summary.unused_masks = masks.unused
-            run = ArchiveRun(request, kit.fingerprint, summary=summary, suspects=run.suspects)
+            run = ArchiveRun(request, run.space, run.recipe, summary=summary, suspects=run.suspects)
             run.started = started
             seen = stack.enter_context(Ledger(ledger, "seen")) if not dry or ledger.exists() else None
             run.take_stock(make_plan(request, kit.fingerprint, found, masks, seen, workers), dry)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.restoration.methods import Kit
 from pipeline.restoration.plan import Load, Plan
-from pipeline.restoration.settings import Settings
 
 KINDS = ("restored", "copied")
 
@@ -29,10 +29,40 @@ class Pace:
         """Of so much work."""
         return works * self.work + megapixels * self.megapixel
 
+    def plus(self, other: Pace) -> Pace:
+        """Both, one after the other."""
+        return Pace(self.work + other.work, self.megapixel + other.megapixel)
 
-TYPICAL = {"restored": Pace(0.012, 0.35), "copied": Pace(0.008, 0.06)}
-LOOKING = Pace(0.002, 0.15)  # what looking for damage adds
+
+TYPICAL = {"restored": Pace(0.012, 0.42), "copied": Pace(0.008, 0.02)}
+LOOKING = Pace(0.002, 0.28)  # what looking for damage adds to each work
+MODEL = Pace(0.02, 2.6)  # what a network adds to a damaged one
+WHOLE = {"conserve": 0.0, "enhance": 1.5, "upscale": 0.18}  # seconds a megapixel of the result
 _STARTING = 1.5  # seconds until the first work is begun
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes works slow or fast."""
+
+    mode: str
+    scale: int
+    looks: bool  # whether damage is looked for
+    models: list[str]  # networks among the methods
+
+    @classmethod
+    def of(cls, kit: Kit) -> Recipe:
+        """Of the methods that works are restored with."""
+        settings = kit.settings
+        scale = settings.scale if settings.mode == "upscale" else 1
+        return cls(settings.mode, scale, settings.detect != "none", sorted(kit.models))
+
+    def pace(self, kind: str) -> Pace:
+        """Of a typical machine, for works that are 'restored' or 'copied'."""
+        pace = TYPICAL[kind].plus(Pace(0.0, WHOLE[self.mode] * self.scale**2))
+        if self.looks:
+            pace = pace.plus(LOOKING)
+        return pace.plus(MODEL) if self.models and kind == "restored" else pace
 
 
 @dataclass
@@ -63,46 +93,46 @@ def nothing_spent() -> dict[str, Spent]:
     return {kind: Spent() for kind in KINDS}
 
 
-def noted(settings: Settings, spent: dict[str, Spent]) -> dict[str, Any]:
+def noted(recipe: Recipe, spent: dict[str, Spent]) -> dict[str, Any]:
     """What the run log keeps for later estimates."""
     kinds = {kind: asdict(account) for kind, account in spent.items()}
-    return {"machine": platform.node(), "recipe": _recipe(settings), "spent": kinds}
+    return {"machine": platform.node(), "recipe": asdict(recipe), "spent": kinds}
 
 
-def estimate(plan: Plan, settings: Settings, workers: int, runs: Sequence[dict[str, Any]]) -> Estimate:
+def estimate(plan: Plan, recipe: Recipe, workers: int, runs: Sequence[dict[str, Any]]) -> Estimate:
     """How long a plan will take with so many workers.
 
     Args:
         plan: what is to be done. Works that are looked through are taken for damaged.
-        settings: how; runs with another mode or detector tell nothing.
+        recipe: how; runs with another one tell nothing.
         workers: works restored side by side.
         runs: lines of the run log about finished runs, oldest first.
     """
     if not plan.shards:
         return Estimate(0.0, "nothing to do")
-    factors, works = _learn(settings, runs)
+    factors, works = _learn(recipe, runs)
     loads: dict[str, Load] = {"restored": plan.damaged, "copied": plan.whole}
     total = 0.0
     for kind, load in loads.items():
         factor = factors.get(kind) or next(iter(factors.values()), 1.0)
-        total += factor * _pace(kind, settings).seconds(load.works, load.megapixels)
+        total += factor * recipe.pace(kind).seconds(load.works, load.megapixels)
     seconds = _STARTING + total / min(workers, len(plan.shards))
     if works:
         return Estimate(seconds, f"the speed of the last {works:,} works of this output on this machine")
     return Estimate(seconds, "the speed of a typical machine; after a run with --limit it is your own")
 
 
-def _learn(settings: Settings, runs: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
+def _learn(recipe: Recipe, runs: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
     """How many times longer than on a typical machine works took, by kind, and of how many that is known."""
     factors: dict[str, float] = {}
     known = 0
     for run in reversed(runs):
-        if run.get("machine") != platform.node() or run.get("recipe") != _recipe(settings):
+        if run.get("machine") != platform.node() or run.get("recipe") != asdict(recipe):
             continue
         for kind in KINDS:
             spent = _account(run.get("spent"), kind)
             if spent.works and spent.seconds and kind not in factors:
-                factors[kind] = spent.seconds / _pace(kind, settings).seconds(spent.works, spent.megapixels)
+                factors[kind] = spent.seconds / recipe.pace(kind).seconds(spent.works, spent.megapixels)
                 known += spent.works
     return factors, known
 
@@ -112,15 +142,3 @@ def _account(value: Any, kind: str) -> Spent:
         return Spent(**{name: value[kind][name] + 0 for name in ("works", "megapixels", "seconds")})
     except (KeyError, TypeError):  # a damaged line
         return Spent()
-
-
-def _pace(kind: str, settings: Settings) -> Pace:
-    pace = TYPICAL[kind]
-    if settings.detect == "none":
-        return pace
-    return Pace(pace.work + LOOKING.work, pace.megapixel + LOOKING.megapixel)
-
-
-def _recipe(settings: Settings) -> dict[str, Any]:
-    """What makes works slow or fast."""
-    return settings.model_dump(mode="json", include={"mode", "detect", "scale", "fill", "enhance", "upscale"})

@@ -27,7 +27,7 @@ class Classical:
     reach: int
     method: Callable[[Pixels, Mask], NDArray[Any]]
 
-    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+    def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler."""
         check(pixels, mask)
         if not mask.any():

@@ -106,28 +106,37 @@ class _Filling:
         result = pixels.copy()
         wanted, own = np.zeros_like(hole), np.zeros_like(hole)
         wanted[tile.inner], own[cell] = True, True
-        for shape, part in by_shape(hole).items():
-            if (part & wanted).any():
-                method = self._fill(shape, part & wanted, hole, pixels, result)
-                self.account.add(shape, method, int((part & own).sum()))
+        parts = {shape: part & wanted for shape, part in by_shape(hole).items()}
+        for filler, shapes in self._fillers(parts).items():
+            part = np.logical_or.reduce([parts[shape] for shape in shapes])
+            method = self._fill(filler, part, hole, pixels, result)
+            for shape in shapes:
+                self.account.add(shape, method, int((parts[shape] & own).sum()))
         return result[tile.inner]
 
-    def _fill(self, shape: str, part: Mask, hole: Mask, pixels: Pixels, result: Pixels) -> str:
-        """Fill one shape's pixels in a window; returns the method's name."""
-        filler, fallback = self.kit.filler(shape, self.kind), self.kit.fallback
-        reach = max(DEEP, filler.reach, fallback.reach)
-        window = _around(part, reach)
-        filled, method = self._attempt(filler, fallback, pixels[window], hole[window])
+    def _fillers(self, parts: dict[str, Mask]) -> dict[Filler, list[str]]:
+        """The methods that a window needs, each with the shapes that it fills."""
+        needed: dict[Filler, list[str]] = defaultdict(list)
+        for shape, part in parts.items():
+            if part.any():
+                needed[self.kit.filler(shape, self.kind)].append(shape)
+        return needed
+
+    def _fill(self, filler: Filler, part: Mask, hole: Mask, pixels: Pixels, result: Pixels) -> str:
+        """Fill some pixels of a window; returns the method's name."""
+        window = _around(part, max(DEEP, filler.reach, self.kit.fallback.reach))
+        filled, method = self._attempt(filler, pixels[window], hole[window], part[window])
         result[window][part[window]] = filled[part[window]]
         return method
 
-    def _attempt(self, filler: Filler, fallback: Filler, pixels: Pixels, hole: Mask) -> tuple[Pixels, str]:
+    def _attempt(self, filler: Filler, pixels: Pixels, hole: Mask, wanted: Mask) -> tuple[Pixels, str]:
+        fallback = self.kit.fallback
         try:
-            return filler(pixels, hole), filler.name
+            return filler(pixels, hole, wanted), filler.name
         except StepFailed as error:
             self.account.failed(filler.name, fallback.name, error)
         try:
-            return fallback(pixels, hole), fallback.name
+            return fallback(pixels, hole, wanted), fallback.name
         except FillFailed as error:
             raise ItemError(f"cannot be filled: {fallback.name}: {error}") from None
 
@@ -144,7 +153,8 @@ class _Filling:
         """The picture reduced in size, its holes filled; made when the first deep hole is met."""
         if self.overview is None:
             reduced = reduce(self.canvas, self.mask)
-            filled, _ = self._attempt(self.kit.coarse, self.kit.fallback, reduced.pixels, reduced.unknown)
+            unknown = reduced.unknown
+            filled, _ = self._attempt(self.kit.coarse, reduced.pixels, unknown, unknown)
             self.overview = Overview(filled, reduced.unknown, reduced.factor)
         return self.overview
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 
-_CELL = 384  # pixels of a tile's side, without its context
+_CELL = 768  # pixels of a tile's side, without its context: smaller ones see much context twice
 
 
 class LearntFiller:
@@ -88,7 +88,7 @@ class LearntFiller:
         """The packages that a result depends on, beside those of the classical methods."""
         return (inference.PACKAGES[self.session.engine],)
 
-    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+    def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler.
 
         Raises:
@@ -103,7 +103,7 @@ class LearntFiller:
             return pixels.copy()
         start = self.start(pixels, mask)
         rgb = start if channels == 3 else np.repeat(start, 3, axis=2)
-        filled = refine(self.session.run, rgb, mask, self.multiple, self.network_reach)
+        filled = refine(self.session.run, rgb, mask, self.multiple, self.network_reach, wanted)
         if channels == 1:
             filled = filled.mean(axis=2, keepdims=True)
         return checked(pixels, filled, mask, self.name)
@@ -123,7 +123,12 @@ def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
 
 
 def refine(
-    run: Callable[[Array, Array], Array], start: Pixels, mask: Mask, multiple: int, reach: int
+    run: Callable[[Array, Array], Array],
+    start: Pixels,
+    mask: Mask,
+    multiple: int,
+    reach: int,
+    wanted: Mask | None = None,
 ) -> Pixels:
     """A network's result (H, W, C) around the holes of a picture of any size, tile by tile.
 
@@ -133,6 +138,7 @@ def refine(
         mask: (H, W), True in the holes.
         multiple: h and w are multiples of it.
         reach: pixels of context around a hole that the network is shown.
+        wanted: (H, W), the part of the mask that is asked for; the rest stays as it starts.
 
     Raises:
         FillFailed: when the engine gives up, or the result has another shape.
@@ -142,8 +148,9 @@ def refine(
     # Up to one multiple of mirrored pixels, so that every tile's size is one that the network takes.
     padded = np.pad(start, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
     holes = np.pad(mask, ((0, bottom), (0, right)))
+    asked = holes if wanted is None else np.pad(mask & wanted, ((0, bottom), (0, right)))
     result = padded.copy()
-    for core, window in _tiles(holes, multiple, reach):
+    for core, window in _tiles(asked, multiple, reach):
         picture = np.ascontiguousarray(padded[window].transpose(2, 0, 1)[None])
         try:
             refined = run(picture, holes[window].astype(np.float32)[None, None])

@@ -218,23 +218,23 @@ class _Own:
 class OwnFiller(_Own):
     """Fills holes: picture and mask (1 in the holes) in, picture out."""
 
-    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+    def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler."""
         check(pixels, mask)
         if not mask.any():
             return pixels.copy()
         try:
-            filled = self.each(pixels, lambda part: self._fill(part, mask))
+            filled = self.each(pixels, lambda part: self._fill(part, mask, wanted))
         except StepFailed as error:
             raise FillFailed(str(error)) from None
         return checked(pixels, filled, mask, self.name)
 
-    def _fill(self, pixels: Pixels, mask: Mask) -> Pixels:
+    def _fill(self, pixels: Pixels, mask: Mask, wanted: Mask | None) -> Pixels:
         if self.model.start == "none":
             start = np.where(mask[..., None], np.float32(0), self.to_range(pixels))
         else:
             start = self.to_range(fillers()[self.model.start](pixels, mask))
-        return self.from_range(refine(self.session.run, start, mask, self.multiple, self.reach))
+        return self.from_range(refine(self.session.run, start, mask, self.multiple, self.reach, wanted))
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,12 @@ class Filler(Protocol):
     def reach(self) -> int:
         """Pixels of context around a hole that the result may depend on."""
 
-    def __call__(self, pixels: Pixels, mask: Mask) -> Pixels:
+    def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """The picture (H, W, C) in [0, 1] with `mask` (H, W) filled, in a new array of that shape.
 
         Outside the mask it equals `pixels` bit for bit; what `pixels` holds inside does not matter.
+        `wanted` (H, W): the part of the mask whose filling is asked for; in the rest of the mask the
+        result may be any, which saves work.
 
         Raises:
             FillFailed: when there is nothing to fill from, or the method has no sound result.

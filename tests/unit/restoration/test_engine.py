@@ -27,7 +27,7 @@ class Constant:
     def __init__(self):
         self.areas = []
 
-    def __call__(self, pixels, mask):
+    def __call__(self, pixels, mask, wanted=None):
         self.areas.append(mask.size)
         result = pixels.copy()
         result[mask] = 0.5
@@ -37,7 +37,7 @@ class Constant:
 class Failing:
     name, reach = "failing", 5
 
-    def __call__(self, pixels, mask):
+    def __call__(self, pixels, mask, wanted=None):
         raise FillFailed("not today")
 
 
@@ -143,9 +143,9 @@ def test_a_bad_mask_is_refused_and_nothing_is_written(made, holes, options, reas
 
 def test_a_source_that_changes_meanwhile_is_refused(made):
     class Meddling(Constant):
-        def __call__(self, pixels, mask):
+        def __call__(self, pixels, mask, wanted=None):
             work.source.write_bytes(b"other")
-            return super().__call__(pixels, mask)
+            return super().__call__(pixels, mask, wanted)
 
     work, tree, _ = made([THIN])
     with pytest.raises(engine.SourceChanged):

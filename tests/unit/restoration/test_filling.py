@@ -91,7 +91,7 @@ class Sometimes:
 
     name, reach = "sometimes", 5
 
-    def __call__(self, pixels, mask):
+    def __call__(self, pixels, mask, wanted=None):
         if (pixels[:, 0] == 1).any():
             raise FillFailed("not here")
         return np.where(mask[..., None], np.float32(0.25), pixels)
@@ -118,7 +118,7 @@ class Spy:
     def __init__(self):
         self.areas = []
 
-    def __call__(self, pixels, mask):
+    def __call__(self, pixels, mask, wanted=None):
         self.areas.append(mask.size)
         return np.where(mask[..., None], np.float32(0.5), pixels)
 

@@ -4,11 +4,12 @@ import json
 from pathlib import Path
 
 from pipeline.restoration.archive_run import ArchiveRun
+from pipeline.restoration.estimate import Recipe
 from pipeline.restoration.plan import Plan
 from pipeline.restoration.request import Request, commonest, kind
 from pipeline.restoration.shard import Shard, broken_off
 from pipeline.restoration.watch import Watch
-from tests.conftest import restore_settings
+from tests.conftest import kit, restore_settings
 
 DONE = json.dumps({"work": "a", "value": {"megapixels": 2.5}})
 FAILED = json.dumps({"work": "b", "error": "is empty"})
@@ -19,7 +20,7 @@ def test_journals_of_open_shards_are_added_to_what_was_collected(tmp_path):
     settings = restore_settings()
     shards = [Shard(n, (), tmp_path, settings, Path(), Path()) for n in range(2)]
     request = Request(tmp_path, tmp_path, settings, Path(), Path())
-    run = ArchiveRun(request, "space", Plan(shards=shards))
+    run = ArchiveRun(request, "space", Recipe.of(kit()), Plan(shards=shards))
     watch = Watch(run)
     assert watch.look().works == 0
     journal = shards[1].journal
