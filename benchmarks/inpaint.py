@@ -25,8 +25,8 @@ from pipeline.archive.images import read_rgb
 from pipeline.evaluation.restoration import score, summary
 from pipeline.progress import track
 from pipeline.restoration.fill import fillers
-from pipeline.restoration.steps import Filler, Mask, Pixels
 from pipeline.restoration.learnt import LearntFiller
+from pipeline.restoration.steps import Filler, Mask, Pixels
 
 
 def main() -> None:

@@ -273,7 +273,7 @@ def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
         pixels[mask > 0] = 245
         for suffix, options in (
             ("png", []),
-            ("tif", [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_LZW]),
+            ("tif", [cv2.IMWRITE_TIFF_COMPRESSION, 5, cv2.IMWRITE_TIFF_ROWSPERSTRIP, 64]),  # LZW
             ("jpg", [cv2.IMWRITE_JPEG_QUALITY, 92]),
         ):
             path, hole = source / f"{number:02d}.{suffix}", masks / f"{number:02d}.{suffix}.png"
@@ -303,6 +303,7 @@ def _enlarged(path: Path, pixels: float, seed: int = 0) -> Pixels:
     picture = cv2.imread(str(path))
     factor = (pixels / (picture.shape[0] * picture.shape[1])) ** 0.5
     large = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    large = large[: len(large) // 16 * 16]
     grain = np.random.default_rng(seed).normal(0, GRAIN, large.shape[:2]).astype(np.float32)
     return (large + grain[..., None]).clip(0, 255).astype(np.uint8)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from pipeline import paths
 from pipeline.errors import PentimentoError
@@ -17,34 +20,31 @@ def build_request(
     out: str | Path,
     *,
     masks: str | Path | None = None,
-    detect: str | None = None,
-    jpeg_output: str | None = None,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     limit: int | None = None,
     methods: str | Path | None = None,
     prune: bool = False,
+    **changes: Any,
 ) -> Request:
-    """A request with the project's settings; `detect` is 'none' where masks are given, if not said.
+    """A request with the project's settings, section `restore` of params.yaml.
+
+    Args:
+        changes: settings that are to be other ones, by name; None leaves a setting as it is. `detect`
+            is 'none' where masks are given, if not said.
 
     Raises:
         PentimentoError: when a value is not allowed, or no project is found.
     """
     root = project()
-    settings = load_params(root / paths.PARAMS, "restore", Settings)
-    detect = detect or settings.detect
-    if detect == "auto":
-        detect = "classical" if masks is None else "none"
-    changes = {"detect": detect, "jpeg_output": jpeg_output or settings.jpeg_output}
-    allowed = {"detect": ("none", "classical"), "jpeg_output": ("jpeg", "tiff")}
-    for name, value in changes.items():
-        if value not in allowed[name]:
-            known = ", ".join(allowed[name])
-            raise PentimentoError(f"--{name.replace('_', '-')} is '{value}'; allowed are: {known}")
+    settings = load_params(root / paths.PARAMS, "restore", Settings).rooted(root)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if changes.setdefault("detect", settings.detect) == "auto":
+        changes["detect"] = "classical" if masks is None else "none"
     return Request(
         source=Path(src),
         out=Path(out),
-        settings=settings.model_copy(update=changes),
+        settings=_changed(settings, changes),
         methods=Path(methods) if methods else root / settings.methods,
         model=root / settings.model,
         masks=Path(masks) if masks else None,
@@ -53,6 +53,18 @@ def build_request(
         limit=limit,
         prune=prune,
     )
+
+
+def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:
+    try:
+        return Settings.model_validate_json(
+            settings.model_copy(update=changes).model_dump_json(warnings=False)
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
+        reason = first["msg"][:1].lower() + first["msg"][1:]
+        raise PentimentoError(f"{option} is {first['input']!r}: {reason}") from None
 
 
 def project() -> Path:

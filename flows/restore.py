@@ -36,7 +36,12 @@ def restore(
     src: str,
     out: str,
     masks: str | None = None,
+    mode: str | None = None,
+    scale: int | None = None,
     detect: str | None = None,
+    fill: str | None = None,
+    enhance: str | None = None,
+    upscale: str | None = None,
     jpeg_output: str | None = None,
     include: list[str] | None = None,
     exclude: list[str] | None = None,
@@ -56,7 +61,8 @@ def restore(
             were restored).
     """
     request = build_request(
-        src, out, masks=masks, detect=detect, jpeg_output=jpeg_output,
+        src, out, masks=masks, mode=mode, scale=scale, detect=detect, fill=fill,
+        enhance=enhance, upscale=upscale, jpeg_output=jpeg_output,
         include=include or (), exclude=exclude or (), limit=limit, methods=methods, prune=prune,
     )  # fmt: skip
     summary = restore_archive(request, runner, workers or environment.workers(), _tasks)

@@ -13,8 +13,9 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from multiprocessing import get_context
-from threading import Lock
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Lock, Thread
 from typing import Any, Protocol
 
 from pipeline.errors import PentimentoError
@@ -105,7 +106,7 @@ class LocalPool:
     def start(workers: int) -> ProcessPoolExecutor:
         """A pool of processes that end with this one."""
         # Spawned, not forked: libvips and torch have threads that a fork would break.
-        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_die_with_parent)
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
 class _Cluster:
@@ -197,11 +198,16 @@ def _ray(workers: int) -> Iterator[Workers]:
         ray.shutdown()
 
 
-def _die_with_parent() -> None:
-    """On Linux a worker is ended with the run that started it, even by SIGKILL."""
-    import ctypes
-    import signal
-    import sys
+def _end_with_parent() -> None:
+    """End this process with the run that started it, even when that is killed by SIGKILL.
 
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+    A pool's process would wait for work for ever, since it holds both ends of the queue.
+    """
+    parent = parent_process()
+    assert parent is not None
+    Thread(target=_end_after, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_after(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from pipeline.restoration.request import Request
 
 
-class Detect(StrEnum):
-    """How damage is found when no mask says where it is."""
+class Mode(StrEnum):
+    """What is done."""
 
-    none = "none"
-    classical = "classical"
+    conserve = "conserve"
+    enhance = "enhance"
+    upscale = "upscale"
 
 
 class JpegOutput(StrEnum):
@@ -46,9 +47,28 @@ def restore(
         Path | None,
         typer.Option(help="Folder of masks: MASKS/a/b.jpg.png for SRC/a/b.jpg; white = damage."),
     ] = None,
+    mode: Annotated[
+        Mode | None,
+        typer.Option(help="Fill damage only, or also enhance or enlarge all of the picture."),
+    ] = None,
+    scale: Annotated[int | None, typer.Option(help="2 or 4, with --mode upscale.")] = None,
     detect: Annotated[
-        Detect | None,
-        typer.Option(help="Look for damage; default: none with --masks, classical without."),
+        str | None,
+        typer.Option(
+            metavar="METHOD",
+            help="Look for damage: none, classical or a model of yours; default: none with --masks, "
+            "classical without.",
+        ),
+    ] = None,
+    fill: Annotated[
+        str | None,
+        typer.Option(metavar="METHOD", help="auto, telea, navier_stokes, biharmonic, learnt or a model."),
+    ] = None,
+    enhance: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="classical or a model, with --mode enhance.")
+    ] = None,
+    upscale: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="classical or a model, with --mode upscale.")
     ] = None,
     jpeg_output: Annotated[
         JpegOutput | None,
@@ -84,8 +104,8 @@ def restore(
 ) -> None:
     """Restore the works below SRC: OUT/data/works holds the same tree, OUT/data/proof what was changed.
 
-    Only damaged pixels are changed, and every changed work is marked as a digital reconstruction; a
-    work that needs nothing is a byte copy. What is done is not done again: a run that was stopped, by
+    Only damaged pixels are changed (--mode enhance and upscale change all of them), and every changed
+    work is marked as a digital reconstruction; a work that needs nothing is a byte copy. What is done is not done again: a run that was stopped, by
     whatever, goes on when the same command is given. Works that cannot be restored are listed in
     OUT/.pentimento/quarantine.csv, works that are gone from SRC in gone.csv beside it: their results are
     kept. Exit code 0: nothing failed.
@@ -96,6 +116,8 @@ def restore(
 
     - `pentimento restore scans restored --include '*.tif' --limit 20 --dry-run`
 
+    - `pentimento restore scans larger --mode upscale --scale 2`
+
     - `pentimento restore scans restored --jpeg-output tiff --workers 8 --json`
     """
     from flows.archive import preview
@@ -105,7 +127,12 @@ def restore(
 
     options: dict[str, Any] = {
         "masks": masks,
-        "detect": detect.value if detect else None,
+        "mode": mode.value if mode else None,
+        "scale": scale,
+        "detect": detect,
+        "fill": fill,
+        "enhance": enhance,
+        "upscale": upscale,
         "jpeg_output": jpeg_output.value if jpeg_output else None,
         "include": include or [],
         "exclude": exclude or [],

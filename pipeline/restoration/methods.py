@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.archive.fixity import file_sha256, tree_sha256, value_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.classical import LevelsAndDenoise, Lanczos
+from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.detect import ClassicalDetector
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.settings import Settings

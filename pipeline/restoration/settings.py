@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.params import StageParams
 from pipeline.restoration.own_models import OwnModel
+
+_TAKEN = frozenset(("auto", "none", "classical", "learnt", "telea", "navier_stokes", "biharmonic"))
 
 Mode = Literal["conserve", "enhance", "upscale"]
 
@@ -34,6 +36,13 @@ class Settings(StageParams):
     max_megapixels: float = Field(gt=0)
     max_failure_ratio: float = Field(ge=0, le=1)
     shard_megapixels: float = Field(gt=0)
+
+    @field_validator("models")
+    @classmethod
+    def _own_names(cls, models: dict[str, OwnModel]) -> dict[str, OwnModel]:
+        if taken := sorted(_TAKEN & models.keys()):
+            raise ValueError(f"a model of yours cannot be called {taken[0]}: that names a method already")
+        return models
 
     def rooted(self, root: Path) -> Settings:
         """The settings with the paths of own models resolved against a project's root."""

@@ -21,9 +21,9 @@ from pipeline.params import StageParams
 from pipeline.progress import say, track
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.fill import fillers
-from pipeline.restoration.steps import Filler, Mask, Pixels
 from pipeline.restoration.learnt import LearntFiller
 from pipeline.restoration.shapes import by_shape
+from pipeline.restoration.steps import Filler, Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
 
 METHODS = Path("models/methods.json")

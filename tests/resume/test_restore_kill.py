@@ -11,6 +11,7 @@ from dataclasses import replace
 from threading import Thread
 
 import pytest
+from PIL import Image
 
 from flows import workers
 from flows.archive import restore_archive
@@ -149,3 +150,18 @@ def test_killed_workers_of_the_pool_cost_nothing(archive, request_for, tmp_path)
     calm = replace(request, out=tmp_path / "calm")
     restore_archive(calm)
     assert tree_sha256(request.out / "data") == tree_sha256(calm.out / "data")
+
+
+def test_processes_of_a_pool_end_with_the_run_that_is_killed(archive, tmp_path, methods):
+    """Also when it is killed while they start: one that stayed would hold the run's pipes open for ever."""
+    source, masks = archive(4)
+    Image.effect_noise((2048, 2048), 50).save(source / "large.png")  # enough to want processes
+    Image.effect_noise((2048, 2048), 50).resize((5000, 5000)).save(source / "larger.png")
+    for delay in (0.0, 0.05, 0.2, 0.4, 0.8):
+        process = hostile.start(source, tmp_path / "out", methods, "--masks", str(masks), "--workers", "2")
+        while not (children := hostile.worker_processes(process.pid)) and process.poll() is None:
+            time.sleep(0.001)
+        time.sleep(delay)
+        process.kill()
+        process.communicate(timeout=60)  # ends when nobody holds the pipes any more
+        assert children

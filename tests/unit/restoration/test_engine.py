@@ -9,11 +9,11 @@ from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import engine
 from pipeline.restoration.engine import Tree, Work, restore_work
-from pipeline.restoration.steps import FillFailed
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.masks import write_mask
 from pipeline.restoration.methods import choose, load_kit
 from pipeline.restoration.statements import EDITED_BY_ALGORITHM
+from pipeline.restoration.steps import FillFailed
 from tests.conftest import kit, restore_settings
 
 SETTINGS = restore_settings()
