@@ -105,10 +105,10 @@ def restore(
     """Restore the works below SRC: OUT/data/works holds the same tree, OUT/data/proof what was changed.
 
     Only damaged pixels are changed (--mode enhance and upscale change all of them), and every changed
-    work is marked as a digital reconstruction; a work that needs nothing is a byte copy. What is done is not done again: a run that was stopped, by
-    whatever, goes on when the same command is given. Works that cannot be restored are listed in
-    OUT/.pentimento/quarantine.csv, works that are gone from SRC in gone.csv beside it: their results are
-    kept. Exit code 0: nothing failed.
+    work is marked as a digital reconstruction; a work that needs nothing is a byte copy. What is done
+    is not done again: a run that was stopped, by whatever, goes on when the same command is given.
+    Works that cannot be restored are listed in OUT/.pentimento/quarantine.csv, works that are gone from
+    SRC in gone.csv beside it: their results are kept. Exit code 0: nothing failed.
 
     Examples:
 

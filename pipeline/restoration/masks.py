@@ -3,8 +3,8 @@
 A mask is a picture of the work's size; white is damage. A PNG mask may say what kind of damage it
 marks, in a text chunk `kind` (cracks, scratches, losses, stains): the method that measured best for that
 kind is then used, not the one for the hole's shape. A mask that is a TIFF of several pages belongs to a
-work of several pages, page by page; any other mask belongs to a work's first page. The detector looks at windows of one fixed size, so
-that what it finds does not depend on how the work is parted elsewhere.
+work of several pages, page by page; any other mask belongs to a work's first page. The detector looks
+at windows of one fixed size: what it finds does not depend on how the work is parted elsewhere.
 """
 
 from __future__ import annotations

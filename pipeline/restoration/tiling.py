@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,8 +61,8 @@ class Grid:
     def tiles(self, height: int, width: int) -> Iterator[Tile]:
         """All tiles, row by row."""
         rows, columns = self.borders(height), self.borders(width)
-        for row, (top, bottom) in enumerate(zip(rows, rows[1:], strict=False)):
-            for column, (left, right) in enumerate(zip(columns, columns[1:], strict=False)):
+        for row, (top, bottom) in enumerate(pairwise(rows)):
+            for column, (left, right) in enumerate(pairwise(columns)):
                 used = (_grown(top, bottom, self.blend, height), _grown(left, right, self.blend, width))
                 window = (self._shown(used[0], height), self._shown(used[1], width))
                 yield Tile((slice(top, bottom), slice(left, right)), used, window, (row, column))
