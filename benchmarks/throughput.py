@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--scans", type=int, default=4, help="of each format")
     parser.add_argument("--works", type=int, default=10_000, help="of part tiny")
     parser.add_argument("--side", type=int, default=32_768, help="pixels, of part gigapixel")
-    parser.add_argument("--methods", type=Path, default=ROOT / "models/methods.json")
+    parser.add_argument("--methods", type=Path, help="methods.json; default: models/methods.json, or Telea")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
@@ -197,6 +197,8 @@ def gigapixel(folder: Path, arguments: argparse.Namespace, figures: Figures) -> 
     """One picture that is larger than memory."""
     import pyvips
 
+    from pipeline.restoration.tiling import BLEND
+
     side, tile = arguments.side, _tile()
     source, masks, out = folder / "giant", folder / "giant-masks", folder / "giant-out"
     source.mkdir()
@@ -208,50 +210,44 @@ def gigapixel(folder: Path, arguments: argparse.Namespace, figures: Figures) -> 
     image = pyvips.Image.new_from_array(cell).replicate(-(-side // width), -(-side // height))
     options = {"tile": True, "bigtiff": side > 20_000, "compression": "deflate", "predictor": "horizontal"}
     image.crop(0, 0, side, side).tiffsave(str(path), **options)
-    # A hole that spans tiles, and cracks all over.
-    middle = side // 2 // tile * tile
-    radius = min(int(1.25 * tile), side // 4)
-    mask = np.zeros((side, side), np.uint8)
-    cv2.circle(mask, (middle, middle), radius, 255, -1)
-    rng = np.random.default_rng(0)
-    for _ in range(side // 64):
-        _crack(mask, rng)
+    mask = damage((side, side), 0)
+    middle = side // 2 // tile * tile  # and a hole that spans tiles
+    cv2.circle(mask, (middle, middle), min(int(1.25 * tile), side // 4), 255, -1)
     cv2.imwrite(str(hole), mask)
-    del mask
-    options = ["--masks", str(masks), "--workers", "1"]
+    methods = arguments.methods or _telea(folder)
+    options = ["--masks", str(masks), "--workers", "1", "--methods", str(methods)]
     run = restore(source, out, arguments, *options)
     figures["gigapixel: side"] = side
     figures["gigapixel: file, GB"] = round(path.stat().st_size / 1e9, 2)
     figures["gigapixel: seconds"] = round(run["wall"], 1)
     figures["gigapixel: MP/s"] = round(side * side / 1e6 / run["wall"], 2)
     figures["gigapixel: peak memory, GB"] = round(run["peak"] / 1e9, 3)
-    for where, value in _seams(out / "data/works/giant.tif", middle, radius, tile).items():
-        figures[f"gigapixel: steepness {where}"] = value
+    restored = pyvips.Image.new_from_file(str(out / "data/works/giant.tif"))
+    for where, offset in (("at borders", 0), ("where rims begin", -BLEND), ("where rims end", BLEND)):
+        figures[f"gigapixel: steepness {where}"] = round(_steepness(restored, mask, tile, offset), 4)
 
 
-def _seams(path: Path, middle: int, radius: int, tile: int) -> dict[str, float]:
-    """Mean absolute step across tile borders inside the filled hole, over the same beside them (1 = no seam).
+def _steepness(image: Any, mask: Pixels, tile: int, offset: int) -> float:
+    """Mean step between neighbours on both sides of all tile borders, over the same beside them.
 
-    Also where a tile's rim begins and ends, since a seam could as well lie there.
+    Only steps between two filled pixels count; 1 means that no border can be seen. Beside a border are
+    the 24 steps to each side of it, the next four left out.
     """
-    import pyvips
-
-    from pipeline.restoration.tiling import BLEND
-
-    half = int(radius / 1.5)  # a square inside the round hole
-    image = pyvips.Image.new_from_file(str(path)).crop(middle - half, middle - half, 2 * half, 2 * half)
-    pixels = np.asarray(image.numpy(), np.float64)[..., :3]
-    figures = {}
-    for where, offset in (("at borders", 0), ("before the rim", -BLEND), ("after the rim", BLEND)):
-        ratios = []
-        for axis in (0, 1):
-            steps = np.abs(np.diff(pixels, axis=axis)).mean(axis=(1 - axis, 2))
-            for border in range(half % tile + offset, 2 * half, tile):
-                beside = np.r_[border - 17 : border - 1, border + 1 : border + 17] - 1
-                if beside.min() >= 0 and beside.max() < len(steps):
-                    ratios.append((steps[border - 1] + 1e-9) / (steps[beside].mean() + 1e-9))
-        figures[where] = round(float(np.mean(ratios)), 3)
-    return figures
+    side, sums, counts = mask.shape[0], np.zeros(2), np.zeros(2)
+    for border in range(tile, side - tile // 2, tile):
+        at = border + offset
+        for turned in (False, True):
+            place = (at - 32, 0, 64, side) if not turned else (0, at - 32, side, 64)
+            band = np.asarray(image.crop(*place).numpy()[..., :3], np.int16)
+            hole = mask[place[1] : place[1] + place[3], place[0] : place[0] + place[2]] > 0
+            if turned:
+                band, hole = band.swapaxes(0, 1), hole.T
+            steps = np.abs(np.diff(band, axis=1)).sum(axis=2)
+            both = hole[:, 1:] & hole[:, :-1]
+            for number, columns in enumerate(([31], [*range(3, 27), *range(36, 60)])):
+                sums[number] += steps[:, columns][both[:, columns]].sum()
+                counts[number] += both[:, columns].sum()
+    return float(sums[0] / counts[0] / (sums[1] / counts[1]))
 
 
 def _tile() -> int:
@@ -312,12 +308,15 @@ def damage(shape: tuple[int, ...], seed: int) -> Pixels:
     """A mask (H, W) of cracks and losses, 0 or 255, that covers 2 % of a picture."""
     rng = np.random.default_rng(seed)
     mask = np.zeros(shape, np.uint8)
-    while (mask > 0).mean() < DAMAGE / 2:
-        _crack(mask, rng)
-    while (mask > 0).mean() < DAMAGE:
-        centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
-        axes = (int(rng.integers(8, 60)), int(rng.integers(8, 60)))
-        cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
+    some = max(1, mask.size // 500_000)  # as many at a time as make a tenth of a percent
+    while np.count_nonzero(mask) < DAMAGE / 2 * mask.size:
+        for _ in range(some):
+            _crack(mask, rng)
+    while np.count_nonzero(mask) < DAMAGE * mask.size:
+        for _ in range(max(1, some // 8)):
+            centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
+            axes = (int(rng.integers(8, 60)), int(rng.integers(8, 60)))
+            cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
     return mask
 
 
@@ -333,23 +332,28 @@ def restore(
     """The command in a process of its own: its summary, `wall` in seconds, `peak` of a process in bytes."""
     if fresh:
         shutil.rmtree(out, ignore_errors=True)
-    methods = [] if "--methods" in options else ["--methods", str(arguments.methods)]
+    chosen = arguments.methods or ROOT / "models/methods.json"
+    methods = [] if "--methods" in options else ["--methods", str(chosen)]
     command = [sys.executable, "-c", "from flows.cli import main; main()", "restore", str(source), str(out)]
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [*command, *methods, *options, "--no-prefect", "--json"],
-        cwd=ROOT,
-        env=_environment(out.parent),
-        stdout=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    printed = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)  # the largest of the process and those it started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{' '.join(command[3:])} failed:\n{printed.decode()}")
+    answer = subprocess.run(
+        [sys.executable, "-c", _MEASURED, *command, *methods, *options, "--no-prefect", "--json"],
+        cwd=ROOT, env=_environment(out.parent), stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
     wall = time.perf_counter() - began
-    return {**json.loads(printed), "wall": wall, "peak": usage.ru_maxrss * 1024}
+    if answer.returncode:
+        raise SystemExit(f"{' '.join(command[3:])} failed:\n{answer.stdout}")
+    summary, peak = answer.stdout.rsplit("\n", 1)
+    return {**json.loads(summary), "wall": wall, "peak": int(peak) * 1024}
+
+
+# A small process between, since a new one is charged with the memory of the one that it is made by.
+_MEASURED = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, end="")
+sys.exit(code)
+"""
 
 
 def _environment(folder: Path) -> dict[str, str]:

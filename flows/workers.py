@@ -161,7 +161,7 @@ def _dask(workers: int) -> Iterator[Workers]:
         # A shard is tried a second time when its worker dies; then its works are tried alone.
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(  # type: ignore[no-untyped-call]
-            workers, threads_per_worker=1, processes=True, dashboard_address=None
+            workers, threads_per_worker=1, processes=True, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,  # type: ignore[no-untyped-call]
     ):
