@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 
-_CELL = 768  # pixels of a tile's side, without its context: smaller ones see much context twice
+_BLOCK = 64  # pixels: rectangles around holes are made of blocks of this side
+_LARGEST = 768  # pixels of a rectangle's side, without its context: what memory bears
 
 
 class LearntFiller:
@@ -167,22 +168,53 @@ def refine(
 
 
 def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Window]]:
-    """Cells of the picture cut down to their holes, each with the window that it depends on."""
-    for top in range(0, holes.shape[0], _CELL):
-        for left in range(0, holes.shape[1], _CELL):
-            cell = holes[top : top + _CELL, left : left + _CELL]
-            if not cell.any():
-                continue
-            rows, columns = (np.flatnonzero(cell.any(axis=axis)) for axis in (1, 0))
-            core = (
-                slice(top + int(rows[0]), top + int(rows[-1]) + 1),
-                slice(left + int(columns[0]), left + int(columns[-1]) + 1),
+    """Rectangles that hold all holes, each with the window that it depends on.
+
+    Every window shows `reach` pixels of context: one for holes that lie close together, several where
+    they lie apart, whichever has fewer pixels in all.
+    """
+    rows, columns = (-(-size // _BLOCK) for size in holes.shape)
+    padded = np.pad(holes, ((0, rows * _BLOCK - holes.shape[0]), (0, columns * _BLOCK - holes.shape[1])))
+    blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).any(axis=(1, 3))
+    for core in _parted(blocks, (slice(0, rows), slice(0, columns)), reach)[1]:
+        place = tuple(slice(side.start * _BLOCK, side.stop * _BLOCK) for side in core)
+        inner = _tight(holes[place], place[0].start, place[1].start)
+        window = tuple(
+            slice(
+                max(0, (side.start - reach) // multiple * multiple),
+                min(size, -(-(side.stop + reach) // multiple) * multiple),
             )
-            window = tuple(
-                slice(
-                    max(0, (side.start - reach) // multiple * multiple),
-                    min(size, -(-(side.stop + reach) // multiple) * multiple),
-                )
-                for side, size in zip(core, holes.shape, strict=True)
-            )
-            yield core, (window[0], window[1])
+            for side, size in zip(inner, holes.shape, strict=True)
+        )
+        yield inner, (window[0], window[1])
+
+
+def _parted(blocks: Mask, box: Window, reach: int) -> tuple[float, list[Window]]:
+    """The cheapest rectangles of blocks in a box, and how many pixels their windows have."""
+    part = blocks[box]
+    if not part.any():
+        return 0, []
+    tight = _tight(part, box[0].start, box[1].start)
+    (top, bottom), (left, right) = ((side.start, side.stop) for side in tight)
+    height, width = bottom - top, right - left
+    area = float((height * _BLOCK + 2 * reach) * (width * _BLOCK + 2 * reach))
+    if max(height, width) == 1:
+        return area, [tight]
+    if height >= width:
+        halves = [(slice(top, top + height // 2), tight[1]), (slice(top + height // 2, bottom), tight[1])]
+    else:
+        halves = [(tight[0], slice(left, left + width // 2)), (tight[0], slice(left + width // 2, right))]
+    found = [_parted(blocks, half, reach) for half in halves]
+    cheaper = found[0][0] + found[1][0]
+    if cheaper < area or max(height, width) * _BLOCK > _LARGEST:
+        return cheaper, found[0][1] + found[1][1]
+    return area, [tight]
+
+
+def _tight(part: Mask, top: int, left: int) -> Window:
+    """The smallest window around what is True in a part of a picture that begins at (top, left)."""
+    rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
+    return (
+        slice(top + int(rows[0]), top + int(rows[-1]) + 1),
+        slice(left + int(columns[0]), left + int(columns[-1]) + 1),
+    )

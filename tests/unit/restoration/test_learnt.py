@@ -50,7 +50,8 @@ def test_tiles_leave_no_seam(folder, monkeypatch):
     pixels, mask = scene(140, 180)
     filler = LearntFiller(folder)
     whole = filler(pixels, mask)
-    monkeypatch.setattr(learnt, "_CELL", 32)
+    monkeypatch.setattr(learnt, "_BLOCK", 16)
+    monkeypatch.setattr(learnt, "_LARGEST", 32)
     assert np.abs(filler(pixels, mask) - whole).max() < 1e-5
 
 
@@ -63,6 +64,26 @@ def test_a_tile_is_no_larger_than_its_holes_and_the_reach(folder):
     refine(lambda picture, _: seen.append(picture.shape) or picture, start, mask, filler.multiple, 40)
     side = 2 * 40 + 10 + 2 * filler.multiple
     assert len(seen) == 1 and max(seen[0][2:]) <= side
+
+
+def test_holes_that_lie_apart_are_seen_apart_and_each_once(folder):
+    filler = LearntFiller(folder)
+    sizes = []
+
+    def double(picture, _):
+        sizes.append(picture.shape[2] * picture.shape[3])
+        return picture * 2
+
+    start = np.full((1100, 1300, 3), 0.25, np.float32)
+    mask = np.random.default_rng(0).random((1100, 1300)) < 0.00002
+    mask[20:30, 20:30] = mask[900:1000, 1200:1290] = True
+    result = refine(double, start, mask, filler.multiple, 40)
+    assert (result[mask] == 0.5).all()
+    assert sum(sizes) < mask.size / 2
+    mask[:] = np.random.default_rng(0).random(mask.shape) < 0.01
+    sizes.clear()
+    assert (refine(double, start, mask, filler.multiple, 40)[mask] == 0.5).all()
+    assert sum(sizes) < 1.4 * mask.size
 
 
 @pytest.mark.parametrize("height", [4, 8])
