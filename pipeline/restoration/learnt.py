@@ -175,7 +175,7 @@ def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Win
     """
     rows, columns = (-(-size // _BLOCK) for size in holes.shape)
     padded = np.pad(holes, ((0, rows * _BLOCK - holes.shape[0]), (0, columns * _BLOCK - holes.shape[1])))
-    blocks = padded.reshape(rows, _BLOCK, columns, _BLOCK).any(axis=(1, 3))
+    blocks = np.asarray(padded.reshape(rows, _BLOCK, columns, _BLOCK).any(axis=(1, 3)))
     for core in _parted(blocks, (slice(0, rows), slice(0, columns)), reach)[1]:
         place = tuple(slice(side.start * _BLOCK, side.stop * _BLOCK) for side in core)
         inner = _tight(holes[place], place[0].start, place[1].start)
