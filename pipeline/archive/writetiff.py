@@ -176,7 +176,10 @@ def _options(canvas: Canvas, old: tiff.Folder, predicted: bool) -> dict[str, Any
     if old.tiled:
         return options | {"tile": True, "tile_width": old.get(322, 0), "tile_height": old.get(323, 0)}
     rows = _LARGEST // (canvas.shape[1] * canvas.shape[2] * canvas.dtype.itemsize)
-    return options | {"tile_height": max(1, min(old.get(278, _STRIP), canvas.shape[0], 32768, rows))}
+    rows = max(2, min(old.get(278, _STRIP), canvas.shape[0], 32768, rows))
+    while rows < canvas.shape[0] and canvas.shape[0] % rows == 1:
+        rows += 1  # libvips 8.18 writes a last strip of one row as one of no bytes
+    return options | {"tile_height": rows}
 
 
 def _joined(parts: list[Part], planes: int) -> list[Part]:

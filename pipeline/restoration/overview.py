@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.archive.canvas import BAND, Canvas, Window
 from pipeline.restoration.steps import Mask, Pixels
 
-SIDE = 2048  # pixels of the longer side, at most
+SIDE = 1024  # pixels of the longer side, at most
 
 
 @dataclass(frozen=True)

@@ -258,3 +258,17 @@ def test_a_picture_that_enhancing_does_not_change_is_a_byte_copy(made):
         done = restore_work(work, tree, enhance)
         assert done["copied"] == (not holes)
         assert np.array_equal(read(tree.works / "a/b.png")[~hole], read(work.source)[~hole])
+
+
+@pytest.mark.parametrize(("rows", "height"), [(1, 37), (16, 33), (3, 37), (64, 1)])
+def test_a_tiff_whose_last_strip_is_one_row_is_written_whole(rows, height, tmp_path):
+    import tifffile
+
+    pixels = np.random.default_rng(0).integers(0, 255, (height, 50, 3), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, rowsperstrip=rows, metadata=None, photometric="rgb")
+    hole = np.zeros((height, 50), np.uint8)
+    hole[0, 5:9] = 255
+    Image.fromarray(hole).save(tmp_path / "m.png")
+    tree = Tree.at(tmp_path / "out")
+    restore_work(Work(tmp_path / "a.tif", "a.tif", tmp_path / "m.png"), tree, kit())
+    assert np.array_equal(tifffile.imread(tree.works / "a.tif")[hole == 0], pixels[hole == 0])
