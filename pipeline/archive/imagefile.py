@@ -43,6 +43,7 @@ _JPEG_2000 = "JPEG 2000"
 _OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"\0\0\0\x0cjP": _JPEG_2000, b"\xff\x4f\xff\x51": _JPEG_2000}
 _COLOURS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
+_GREY = 16  # of 255: what lossy compression may make of black
 _MASKS = ("png", "jpeg", "tiff", "webp", "gif", "ppm")  # libvips also reads tables, drawings and documents
 
 
@@ -204,9 +205,13 @@ def _mask(path: Path, shape: tuple[int, int], canvas: Canvas, page: int) -> str 
     if (image.height, image.width) != tuple(shape):
         given, wanted = f"{image.width} x {image.height}", f"{shape[1]} x {shape[0]}"
         raise ItemError(f"its mask has {given} pixels, the picture has {wanted}")
+    lightest = 0
     for top, values in vips.bands(vips.grey(image)):
+        lightest = max(lightest, int(values.max()))
         white = np.where(values > 127, 255, 0).astype(np.uint8)
         canvas.write((slice(top, top + len(values)), slice(0, image.width)), white)
+    if (_GREY if name in ("jpeg", "webp") else 0) < lightest <= 127:
+        raise ItemError(f"its mask marks nothing: damage is white (255), its lightest pixel is {lightest}")
     return kind
 
 

@@ -42,6 +42,8 @@ def tiff_notes(folder: tiff.Folder) -> tuple[str, ...]:
     notes = []
     if folder.get(262, 1) == 3:
         notes.append("palette widened to RGB")
+    if folder.get(262, 1) == 6:
+        notes.append("YCbCr written as RGB")
     if folder.get(259, 1) not in KEPT:
         notes.append("compression changed to deflate (lossless)")
     if _LAYERS in folder.tags:

@@ -48,10 +48,11 @@ class LevelsAndDenoise:
         if self.sigma >= _CLEAN:
             from skimage.restoration import denoise_nl_means
 
+            flat = pixels.shape[2] == 1  # scikit-image takes no channel axis of one
             result = denoise_nl_means(
-                result, patch_size=5, patch_distance=6, h=0.6 * self.sigma, sigma=self.sigma,
-                fast_mode=True, channel_axis=2, preserve_range=True,
-            )  # fmt: skip
+                pixels[..., 0] if flat else pixels, patch_size=5, patch_distance=6, h=0.6 * self.sigma,
+                sigma=self.sigma, fast_mode=True, channel_axis=None if flat else 2, preserve_range=True,
+            ).reshape(pixels.shape)  # fmt: skip
         if (self.low, self.high) != (0.0, 1.0):
             result = np.clip((result - self.low) / (self.high - self.low), 0.0, 1.0)
         return np.asarray(result, np.float32)

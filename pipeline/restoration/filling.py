@@ -85,7 +85,7 @@ class _Filling:
 
     def run(self) -> None:
         fillers = [self.kit.filler(shape, self.kind) for shape in SHAPES]
-        reach = max(DEEP + 2, REACH, self.kit.fallback.reach, *(filler.reach for filler in fillers))
+        reach = max(2 * DEEP + 2, REACH, self.kit.fallback.reach, *(filler.reach for filler in fillers))
         grid = Grid(self.kit.settings.tile, reach, _ALIGN)
         height, width, _ = self.canvas.shape
         run_tiles((height, width, self.canvas.colours), grid, self._tile, self._put)
@@ -99,8 +99,10 @@ class _Filling:
         pixels /= np.float32(self.canvas.peak)
         cell = within(tile.cell, tile.window)
         far = depth(hole) > DEEP
+        smooth: Pixels | None = None
         if far.any():
-            pixels[far] = self._overview().sample(tile.window)[far]
+            smooth = self._overview().sample(tile.window)
+            pixels[far] = smooth[far]
             self.account.deep += int(far[cell].sum())
             hole &= ~far
         result = pixels.copy()
@@ -112,6 +114,10 @@ class _Filling:
             method = self._fill(filler, part, hole, pixels, result)
             for shape in shapes:
                 self.account.add(shape, method, int((parts[shape] & own).sum()))
+        if smooth is not None:
+            # A method passes into what is deep inside little by little, whatever it makes of the rim.
+            near = np.clip(1 - depth(~far) / DEEP, 0, 1)[..., None]
+            result += np.where(hole[..., None], near * near * (3 - 2 * near) * (smooth - result), 0)
         return result[tile.inner]
 
     def _fillers(self, parts: dict[str, Mask]) -> dict[Filler, list[str]]:

@@ -110,7 +110,7 @@ def test_a_lossy_webp_is_written_losslessly_and_says_so(tmp_path):
 def test_a_jpeg_inside_tiff_is_written_losslessly_and_says_so(tmp_path):
     content = tagged_tiff("RGB", compression="jpeg", tile=(32, 32))
     result = Rewritten(content, tmp_path)
-    assert result.written.notes == ("compression changed to deflate (lossless)",)
+    assert result.written.notes == ("YCbCr written as RGB", "compression changed to deflate (lossless)")
     assert np.array_equal(independent(result.new), result.wanted)
     assert not result.file.lossless
     assert result.written.lossless

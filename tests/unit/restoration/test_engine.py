@@ -272,3 +272,10 @@ def test_a_tiff_whose_last_strip_is_one_row_is_written_whole(rows, height, tmp_p
     tree = Tree.at(tmp_path / "out")
     restore_work(Work(tmp_path / "a.tif", "a.tif", tmp_path / "m.png"), tree, kit())
     assert np.array_equal(tifffile.imread(tree.works / "a.tif")[hole == 0], pixels[hole == 0])
+
+
+def test_a_mask_that_marks_nothing_but_is_not_black_is_refused(made):
+    work, tree, hole = made([THIN])
+    Image.fromarray(hole.astype(np.uint8)).save(work.mask)  # 0 and 1 instead of 0 and 255
+    with pytest.raises(ItemError, match="its mask marks nothing: damage is white"):
+        restore_work(work, tree, kit())

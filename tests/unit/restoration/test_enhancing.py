@@ -47,6 +47,14 @@ def test_noise_is_taken_away_and_no_seam_is_left(tmp_path):
     assert np.abs(result.astype(int) - whole).max() <= 1
 
 
+def test_noisy_grey_pictures_are_cleaned_too(tmp_path):
+    truth = clean()[..., :1]
+    noisy = (truth + np.random.default_rng(0).normal(0, 15, truth.shape)).clip(0, 255).astype(np.uint8)
+    result, done = improved(noisy, tmp_path, LevelsAndDenoise(), colours=1)
+    error, before = (np.square(values.astype(float) - truth).mean() for values in (result, noisy))
+    assert done.changed and error < before / 3
+
+
 def test_faded_contrast_is_given_back_and_no_hue_is_changed(tmp_path):
     truth = clean().astype(float)
     faded = (60 + truth * 0.5).astype(np.uint8)

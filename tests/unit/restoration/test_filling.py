@@ -74,6 +74,17 @@ def test_a_hole_larger_than_a_tile_is_of_one_piece(tmp_path):
     assert (ratio > 0.98).all() and (ratio < 1.02).all()
 
 
+def test_a_streaky_method_passes_into_the_deep_part_without_an_edge(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = np.kron(rng.integers(60, 200, (28, 35, 3)), np.ones((20, 20, 1))).astype(np.uint8)
+    hole = np.zeros(pixels.shape[:2], np.bool_)
+    hole[80:480, 80:620] = True
+    result = filled(pixels, hole, tmp_path, tile=1024, wide=fillers()["telea"]).astype(float)
+    edge = 80 + 96  # where the deep part begins
+    steps = np.abs(np.diff(result[:, 300:400], axis=0)).mean(axis=(1, 2))
+    assert steps[edge - 3 : edge + 3].max() < 1.5
+
+
 def test_alpha_ink_and_depth_are_kept(tmp_path):
     rng = np.random.default_rng(0)
     hole = np.zeros((90, 300), np.bool_)
