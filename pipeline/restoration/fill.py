@@ -91,6 +91,10 @@ def navier_stokes(pixels: Pixels, mask: Mask) -> Pixels:
 def _opencv(pixels: Pixels, mask: Mask, flag: int, radius: float = 3.0) -> Pixels:
     import cv2
 
+    height, width = mask.shape
+    if min(height, width) < 5:  # OpenCV reads beyond the border of pictures of one or two rows
+        pixels = np.pad(pixels, ((0, 4), (0, 4), (0, 0)), mode="edge")
+        mask = np.pad(mask, ((0, 4), (0, 4)), mode="edge")
     # Values under the mask are set to one constant, so that no trace of the damage can leak in.
     clean = np.where(mask[..., None], np.float32(0), pixels) * np.float32(_SCALE)
     hole = mask.astype(np.uint8)
@@ -98,7 +102,8 @@ def _opencv(pixels: Pixels, mask: Mask, flag: int, radius: float = 3.0) -> Pixel
         cv2.inpaint(np.ascontiguousarray(clean[..., channel]), hole, radius, flag)
         for channel in range(pixels.shape[2])
     ]
-    return np.asarray(np.stack(channels, axis=2) / np.float32(_SCALE), np.float32)
+    filled = np.stack(channels, axis=2) / np.float32(_SCALE)
+    return np.asarray(filled[:height, :width], np.float32)
 
 
 def biharmonic(pixels: Pixels, mask: Mask) -> NDArray[np.float64]:

@@ -115,8 +115,9 @@ class _Filling:
             for shape in shapes:
                 self.account.add(shape, method, int((parts[shape] & own).sum()))
         if smooth is not None:
-            # A method passes into what is deep inside little by little, whatever it makes of the rim.
-            near = np.clip(1 - depth(~far) / DEEP, 0, 1)[..., None]
+            # Half-way in, where what a method makes of the paint's side and of the deep side meet, the
+            # smooth filling has taken over altogether.
+            near = np.clip(2 - 2 * depth(~far) / DEEP, 0, 1)[..., None]
             result += np.where(hole[..., None], near * near * (3 - 2 * near) * (smooth - result), 0)
         return result[tile.inner]
 
