@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.archive.canvas import Canvas
+from pipeline.errors import ItemError
 from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.enhancing import improve
-from pipeline.restoration.steps import StepFailed
 from tests.conftest import painting
 
 
@@ -126,5 +126,5 @@ def test_a_result_of_a_wrong_size_counts_as_a_failure(tmp_path):
 
     _, done = improved(np.zeros((64, 64, 3), np.uint8), tmp_path, Small(), Same())
     assert "small -> same: the result of small is (32, 64, 3), not (64, 64, 3)" in done.fallbacks
-    with pytest.raises(StepFailed):
-        raise StepFailed
+    with pytest.raises(ItemError, match="cannot be improved: small: the result of small is"):
+        improved(np.zeros((64, 64, 3), np.uint8), tmp_path, Small(), Small())
