@@ -76,6 +76,11 @@ class Canvas:
             result[number] = np.frombuffer(data, self.dtype).reshape(shape[1:])
         return result
 
+    def colour(self, window: Window) -> NDArray[np.float32]:
+        """A window without alpha, (rows, columns, colours), values in [0, 1]."""
+        values = self.read(window)[..., : self.colours].astype(np.float32)
+        return values / np.float32(self.peak)
+
     def write(self, window: Window, values: NDArray[Any]) -> None:
         """Put values (rows, columns, channels) of the canvas' type into a window."""
         rows, columns = window

@@ -59,11 +59,11 @@ class _Run:
         self.done = Improvement(method.name, changed=method.scale > 1)
 
     def tile(self, tile: Tile) -> Values:
-        pixels = self.canvas.read(tile.window).astype(np.float32) / np.float32(self.canvas.peak)
         colours, scale = self.canvas.colours, self.method.scale
-        result = self._attempt(np.ascontiguousarray(pixels[..., :colours]))
-        if pixels.shape[2] > colours:
-            alpha = pixels[..., colours:]
+        result = self._attempt(self.canvas.colour(tile.window))
+        if self.canvas.shape[2] > colours:
+            alpha = self.canvas.read(tile.window)[..., colours:].astype(np.float32)
+            alpha /= np.float32(self.canvas.peak)
             result = np.concatenate([result, lanczos(alpha, scale) if scale > 1 else alpha], axis=2)
         rows, columns = (slice(side.start * scale, side.stop * scale) for side in tile.inner)
         return result[rows, columns]
@@ -108,6 +108,5 @@ def _look(canvas: Canvas) -> Look:
         top = max(0, height * row // 4 - _SAMPLE // 2)
         left = max(0, width * column // 4 - _SAMPLE // 2)
         window = slice(top, min(height, top + _SAMPLE)), slice(left, min(width, left + _SAMPLE))
-        sample = canvas.read(window)[..., : canvas.colours].astype(np.float32)
-        samples.append(sample / np.float32(canvas.peak))
+        samples.append(canvas.colour(window))
     return Look(reduce(canvas, factor=factor).pixels, tuple(samples))

@@ -95,8 +95,7 @@ class _Filling:
         if not self.mask.read(tile.used).any():
             return None
         hole = self.mask.read(tile.window)[..., 0] > 0
-        pixels = self.canvas.read(tile.window)[..., : self.canvas.colours].astype(np.float32)
-        pixels /= np.float32(self.canvas.peak)
+        pixels = self.canvas.colour(tile.window)
         cell = within(tile.cell, tile.window)
         far = depth(hole) > DEEP
         smooth: Pixels | None = None

@@ -83,8 +83,7 @@ def _detect(canvas: Canvas, mask: Canvas, detector: Detector, fallback: Detector
     fallbacks = []
     for tile in Grid(_CELL, reach, blend=0).tiles(height, width):
         rows, columns = tile.window
-        pixels = canvas.read(tile.window)[..., : canvas.colours].astype(np.float32)
-        pixels /= np.float32(canvas.peak)
+        pixels = canvas.colour(tile.window)
         place = Place(rows.start, columns.start, height, width)
         try:
             found = detector(pixels, place)

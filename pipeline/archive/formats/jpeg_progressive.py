@@ -16,7 +16,7 @@ from pipeline.archive.formats.jpeg_bits import BROKEN, CUT_OFF, Ints, Stretch, p
 from pipeline.archive.formats.jpeg_file import File, Frame, Grid, Scan
 from pipeline.archive.formats.jpeg_scan import decode_band, decode_dc, summed
 from pipeline.archive.formats.jpeg_symbols import nonzero
-from pipeline.archive.formats.jpeg_walk import Walk
+from pipeline.archive.formats.jpeg_walk import Walk, restarts, walk
 from pipeline.errors import ItemError
 
 Plane = NDArray[np.int16]  # coefficients of all stored blocks of a component, (rows * columns, 64), zigzag
@@ -60,9 +60,7 @@ class _Decoder:
         self._grid = Grid(frame, scan)
         self._coded = jpeg_bits.read(scan.entropy)
         self._words = self._coded.words
-        self._intervals = list(zip(self._grid.intervals(), self._coded.bounds, strict=False))
-        if len(self._coded.bounds) != len(self._grid.intervals()):
-            raise ItemError(f"{BROKEN} (restart markers are missing)")
+        self._intervals = restarts(self._grid, self._coded)
 
     def run(self) -> None:
         if self._scan.first:
@@ -75,21 +73,11 @@ class _Decoder:
     def _dc(self) -> None:
         slots = range(len(self._scan.slots))
         stretch = Stretch(self._coded, [self._scan.table(0, slot).dc_steps() for slot in slots])
-        parts = []
-        size = len(self._grid.slots)
-        for (first, end), (begin, bound) in self._intervals:
-            position, left = 8 * begin, (end - first) // size
-            while left:
-                stretch.cover(position)
-                layout = [stretch.steps[slot][0] for slot in self._grid.slots]
-                starts: list[int] = []
-                base = stretch.base
-                position, left = _go_dc(layout, position - base, stretch.limit - base, left, starts)
-                position += base
-                parts.append(np.array(starts, np.int64) + base)
-            if position > 8 * bound:
-                raise ItemError(CUT_OFF)
-        start = np.concatenate(parts)
+
+        def layout() -> list[bytes]:
+            return [stretch.steps[slot][0] for slot in self._grid.slots]
+
+        start, _ = walk(stretch, self._grid, self._intervals, layout, _go_dc)
         every = np.tile(self._grid.slots, self._grid.mcus)
         for slot in slots:
             mine = np.flatnonzero(every == slot)

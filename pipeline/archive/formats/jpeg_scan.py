@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.formats import jpeg_bits, jpeg_symbols
-from pipeline.archive.formats.jpeg_bits import BROKEN, CUT_OFF, Bits, Ints, Stretch, Writer, peek
+from pipeline.archive.formats.jpeg_bits import BROKEN, Bits, Ints, Stretch, Writer, peek
 from pipeline.archive.formats.jpeg_file import Frame, Grid, Scan
 from pipeline.archive.formats.jpeg_huffman import Table
 from pipeline.archive.formats.jpeg_symbols import Symbols
+from pipeline.archive.formats.jpeg_walk import restarts, walk
 from pipeline.errors import ItemError
 
 _GROUP = 1 << 16  # blocks handled at a time
@@ -35,8 +36,6 @@ class SequentialScan:
         self._coded = jpeg_bits.read(scan.entropy)
         self._words = self._coded.words
         self._intervals = self._grid.intervals()
-        if len(self._coded.bounds) != len(self._intervals):
-            raise ItemError(f"{BROKEN} (restart markers are missing)")
         self._start, self._stop = self._walk()
         self._slot = np.tile(self._grid.slots, self._grid.mcus)
         self._after, self._difference = self._read_dc()
@@ -157,24 +156,11 @@ class SequentialScan:
         steps = [self._scan.table(0, slot).dc_steps() for slot in slots]
         steps += [self._scan.table(1, slot).ac_steps(progressive=False) for slot in slots]
         stretch = Stretch(self._coded, steps)
-        parts, stops = [], []
-        size = len(self._grid.slots)
-        for (first, end), (begin, bound) in zip(self._intervals, self._coded.bounds, strict=True):
-            position, left = 8 * begin, (end - first) // size
-            while left:
-                stretch.cover(position)
-                layout = [
-                    (stretch.steps[slot][0], *stretch.steps[len(slots) + slot]) for slot in self._grid.slots
-                ]
-                starts: list[int] = []
-                base = stretch.base
-                position, left = _go(layout, position - base, stretch.limit - base, left, starts)
-                position += base
-                parts.append(np.array(starts, np.int64) + base)
-            if position > 8 * bound:
-                raise ItemError(CUT_OFF)
-            stops.append(position)
-        start = np.concatenate(parts)
+
+        def layout() -> list[tuple[bytes, bytes, bytes]]:
+            return [(stretch.steps[slot][0], *stretch.steps[len(slots) + slot]) for slot in self._grid.slots]
+
+        start, stops = walk(stretch, self._grid, restarts(self._grid, self._coded), layout, _go)
         stop = np.append(start[1:], 0)
         stop[[end - 1 for _, end in self._intervals]] = stops
         return start, stop

@@ -1,12 +1,67 @@
-"""The way through a progressive scan of a band of coefficients: where blocks begin (ITU-T T.81, annex G)."""
+"""The way through a scan: where its blocks begin (ITU-T T.81, annexes F and G)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from pipeline.archive.formats.jpeg_bits import BROKEN, CUT_OFF, Entropy, Ints, Stretch
+from pipeline.archive.formats.jpeg_file import Grid
 from pipeline.archive.formats.jpeg_huffman import END
 from pipeline.errors import ItemError
+
+Restart = tuple[tuple[int, int], tuple[int, int]]
+
+
+def restarts(grid: Grid, coded: Entropy) -> list[Restart]:
+    """The restart intervals of a scan: first block and the one after the last, first byte and the one after.
+
+    Raises:
+        ItemError: when the data has more or fewer of them than the picture.
+    """
+    blocks = grid.intervals()
+    if len(coded.bounds) != len(blocks):
+        raise ItemError(f"{BROKEN} (restart markers are missing)")
+    return list(zip(blocks, coded.bounds, strict=True))
+
+
+def walk(
+    stretch: Stretch,
+    grid: Grid,
+    intervals: list[Restart],
+    layout: Callable[[], list[Any]],
+    go: Callable[[list[Any], int, int, int, list[int]], tuple[int, int]],
+) -> tuple[Ints, list[int]]:
+    """The bit at which each block begins, and the one after the last block of each restart interval.
+
+    Args:
+        stretch: what the scan's Huffman tables say at each bit, a stretch at a time.
+        grid: the scan's blocks.
+        intervals: its restart intervals.
+        layout: for the present stretch, what `go` looks up for each block of an MCU.
+        go: takes the layout, a position, a limit (both in the stretch), how many MCUs are left and a list
+            for the blocks' beginnings; goes on until none is left or the limit is passed; gives where it
+            is and how many are left.
+
+    Raises:
+        ItemError: when the bits of an interval do not suffice.
+    """
+    parts, stops = [], []
+    for (first, end), (begin, bound) in intervals:
+        position, left = 8 * begin, (end - first) // len(grid.slots)
+        while left:
+            stretch.cover(position)
+            starts: list[int] = []
+            base = stretch.base
+            position, left = go(layout(), position - base, stretch.limit - base, left, starts)
+            position += base
+            parts.append(np.array(starts, np.int64) + base)
+        if position > 8 * bound:
+            raise ItemError(CUT_OFF)
+        stops.append(position)
+    return np.concatenate(parts), stops
 
 
 class Walk:
