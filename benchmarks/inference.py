@@ -38,8 +38,8 @@ from pipeline.errors import PentimentoError
 from pipeline.evaluation.restoration import psnr
 from pipeline.progress import track
 from pipeline.restoration.damage import damage
-from pipeline.restoration.inference import PACKAGES, Array, Engine, Precision
-from pipeline.restoration.learnt import LearntFiller, refine
+from pipeline.restoration.inference import PACKAGES, Array, Engine, Precision, Session
+from pipeline.restoration.learnt import LearntFiller
 from pipeline.restoration.steps import Mask, Pixels
 
 KINDS = ("cracks", "scratches", "losses", "stains")
@@ -63,6 +63,21 @@ class Result:
     pixels: int = 0
     largest: float = 0.0
     losses: list[float] = field(default_factory=list)  # dB, a picture each
+
+
+class _Timed:
+    """A session that keeps account of its time."""
+
+    def __init__(self, session: Session, result: Result) -> None:
+        self._session, self._result = session, result
+        self.engine, self.precision = session.engine, session.precision
+
+    def run(self, *arrays: Array) -> Array:
+        began = time.process_time()
+        made = self._session.run(*arrays)
+        self._result.seconds += time.process_time() - began
+        self._result.pixels += arrays[1].size
+        return made
 
 
 def main() -> None:
@@ -123,14 +138,12 @@ def fill(
 
 
 def _timed(filler: LearntFiller, start: Pixels, mask: Mask, result: Result) -> Pixels:
-    def run(picture: Array, hole: Array) -> Array:
-        began = time.process_time()
-        made = filler.session.run(picture, hole)
-        result.seconds += time.process_time() - began
-        result.pixels += hole.size
-        return made
-
-    return refine(run, start, mask, filler.multiple, filler.network_reach)
+    session = filler.session
+    filler.session = _Timed(session, result)
+    try:
+        return filler.refined(start, mask)
+    finally:
+        filler.session = session
 
 
 def from_demo(limit: int) -> Iterator[tuple[Pixels, Mask]]:

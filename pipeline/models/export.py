@@ -36,7 +36,7 @@ _CELLS = (5, 7)  # height and width of the example that a network is exported wi
 class Exported:
     """An ONNX model of a network of ours, and what must be known to run it.
 
-    onnx: the model; inputs `start` (N, 3, H, W) and `mask` (N, 1, H, W), output `picture` (N, 3, H, W).
+    onnx: the model; inputs `normal` (N, 3, H, W) and `mask` (N, 1, H, W), output `residual` (N, 3, H, W).
     card: the card that lies beside the weights.
     multiple: height and width must be multiples of it.
     reach: pixels to each side that one output pixel may depend on.
@@ -124,7 +124,7 @@ def _make(folder: Path) -> Exported:
     network, card = load_model(folder)
     if not isinstance(network, ResidualUNet):
         raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
-    model = to_onnx(network, {"start": 3, "mask": 1}, "picture", network.multiple)
+    model = to_onnx(network, {"normal": 3, "mask": 1}, "residual", network.multiple)
     return Exported(model, card, network.multiple, network.reach)
 
 

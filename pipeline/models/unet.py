@@ -19,20 +19,21 @@ class GatedBlock(nn.Module):
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
         super().__init__()
-        self.gated = nn.Conv2d(channels, 2 * channels, 3, padding=dilation, dilation=dilation)
+        self.value = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.gate = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.out = nn.Conv2d(channels, channels, 3, padding=1)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
 
     def forward(self, features: Tensor) -> Tensor:
         """Features (N, C, H, W) to features of the same shape."""
-        value, gate = self.gated(features).chunk(2, dim=1)
-        refined: Tensor = self.out(functional.silu(value) * torch.sigmoid(gate))
+        gated = functional.silu(self.value(features)) * torch.sigmoid(self.gate(features))
+        refined: Tensor = self.out(gated)
         return features + refined
 
 
 class ResidualUNet(nn.Module):
-    """Predicts what to add to a classical filling, inside the holes only.
+    """Predicts what to add to a classical filling of holes.
 
     A new network adds nothing: training starts at the classical method.
 
@@ -61,19 +62,18 @@ class ResidualUNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
-    def forward(self, start: Tensor, mask: Tensor) -> Tensor:
-        """The refined picture.
+    def forward(self, normal: Tensor, mask: Tensor) -> Tensor:
+        """What to add to the normal picture in its holes.
 
         Args:
-            start: (N, 3, H, W), the picture in [0, 1] with its holes filled by a classical method.
+            normal: (N, 3, H, W), a picture whose holes a classical method filled, mean and contrast of its
+                surroundings taken away (see pipeline.models.surroundings).
             mask: (N, 1, H, W), 1 in the holes, 0 elsewhere.
 
         Returns:
-            (N, 3, H, W): `start` where the mask is 0; not held to [0, 1] where it is 1.
+            (N, 3, H, W), of use in the holes only.
         """
-        mean, deviation = self._surroundings(start)
-        both = torch.cat([(start - mean) / deviation, mask], dim=1)
-        features = self.stem(functional.pixel_unshuffle(both, 2))
+        features = self.stem(functional.pixel_unshuffle(torch.cat([normal, mask], dim=1), 2))
         skips: list[Tensor] = []
         for level, shrink in zip(self.down, self.shrink, strict=True):
             features = level(features)
@@ -82,23 +82,7 @@ class ResidualUNet(nn.Module):
         features = self.middle(features)
         for level, grow, skip in zip(reversed(self.up), reversed(self.grow), reversed(skips), strict=True):
             features = level(functional.pixel_shuffle(grow(features), 2) + skip)
-        residual = functional.pixel_shuffle(self.head(features), 2)
-        return start + residual.to(start.dtype) * deviation * mask
-
-    def _surroundings(self, start: Tensor) -> tuple[Tensor, Tensor]:
-        """Local mean (N, 3, H, W) and contrast (N, 1, H, W), over about five cells.
-
-        Dark and bright, soft and harsh passages thus look alike to the network.
-        """
-
-        def spread(values: Tensor) -> Tensor:
-            cells = functional.avg_pool2d(values, self.multiple)
-            cells = functional.avg_pool2d(cells, 5, 1, padding=2, count_include_pad=False)
-            return functional.interpolate(cells, scale_factor=float(self.multiple))
-
-        mean = spread(start)
-        variance = spread((start - mean).square().mean(dim=1, keepdim=True))
-        return mean, variance.sqrt() + 0.01
+        return functional.pixel_shuffle(self.head(features), 2)
 
 
 def _reach(levels: int, blocks: int, dilations: Sequence[int]) -> int:
@@ -107,9 +91,7 @@ def _reach(levels: int, blocks: int, dilations: Sequence[int]) -> int:
     for level in range(levels - 1):
         cell = 2 << level
         reach += 2 * blocks * 2 * cell + cell  # down and up, and the step to the next level
-    cell = 1 << levels
-    surroundings = 6 * cell
-    return reach + surroundings + sum(dilation + 1 for dilation in dilations) * cell
+    return reach + sum(dilation + 1 for dilation in dilations) * (1 << levels)
 
 
 def _level(width: int, blocks: int) -> nn.Sequential:

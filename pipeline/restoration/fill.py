@@ -122,10 +122,12 @@ def biharmonic(pixels: Pixels, mask: Mask) -> NDArray[np.float64]:
 
 def _holes(mask: Mask, margin: int = 2) -> Iterator[tuple[tuple[slice, slice], Mask, Mask]]:
     """Every group of holes that share an equation: window, its pixels, known pixels around."""
+    import cv2
     from scipy import ndimage
 
-    apart = ndimage.binary_dilation(mask, np.ones((3, 3)), iterations=margin)
-    labels, _ = ndimage.label(apart, np.ones((3, 3)))
+    side = 2 * margin + 1
+    apart = cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8))
+    _, labels = cv2.connectedComponents(apart, connectivity=8)
     for number, window in enumerate(ndimage.find_objects(labels), start=1):
         # The dilation by the stencil's reach is the window's margin: it holds all that is needed.
         group = labels[window] == number
@@ -135,13 +137,16 @@ def _holes(mask: Mask, margin: int = 2) -> Iterator[tuple[tuple[slice, slice], M
 def _solve(region: NDArray[np.float64], hole: Mask, around: Mask) -> NDArray[np.float64]:
     from scipy.sparse.linalg import splu
 
-    unknown = np.flatnonzero(hole)
-    if len(unknown) > _LARGEST:
-        raise FillFailed(f"a hole of {len(unknown)} connected pixels is too large for biharmonic")
-    laplacian = _laplacian(*hole.shape)
-    rows = laplacian[unknown] @ laplacian  # the biharmonic operator, at the unknown pixels
-    known = np.where(around[..., None], region, 0.0).reshape(-1, region.shape[2])
-    system = rows[:, unknown].tocsc()
+    pixels = np.count_nonzero(hole)
+    if pixels > _LARGEST:
+        raise FillFailed(f"a hole of {pixels} connected pixels is too large for biharmonic")
+    # The biharmonic operator at the unknown pixels: the Laplacian of the Laplacian.
+    inner, numbers = _laplacian(hole)
+    outer, seen = _laplacian(numbers >= 0)
+    rows = (inner @ outer).tocsc()
+    unknown = seen[hole]
+    known = np.where(around[..., None], region, 0.0)[seen >= 0]
+    system = rows[:, unknown]
     # Symmetric and positive definite: this ordering fills in several times less than the default.
     options = {"SymmetricMode": True}
     factors = splu(system, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
@@ -150,17 +155,27 @@ def _solve(region: NDArray[np.float64], hole: Mask, around: Mask) -> NDArray[np.
     return np.clip(solution, rim.min(axis=0), rim.max(axis=0))
 
 
-def _laplacian(height: int, width: int) -> Any:
-    """The five-point Laplacian of a window whose edges mirror, as a sparse symmetric matrix."""
+def _laplacian(rows: Mask) -> tuple[Any, NDArray[np.int32]]:
+    """The five-point Laplacian at some pixels of a window whose edges mirror.
+
+    Returns:
+        A sparse matrix with a row for each of these pixels, and a column for each pixel that they need;
+        and the numbers of these columns in the window, -1 where there is none.
+    """
     from scipy import sparse
 
-    def second_difference(size: int) -> Any:
-        diagonal = np.full(size, -2.0)
-        diagonal[[0, -1]] += 1.0
-        ones = np.ones(size - 1)
-        return sparse.diags_array([ones, diagonal, ones], offsets=[-1, 0, 1], shape=(size, size))
-
-    return sparse.csr_array(
-        sparse.kron(second_difference(height), sparse.eye_array(width))
-        + sparse.kron(sparse.eye_array(height), second_difference(width))
-    )
+    places = np.argwhere(rows)
+    numbers = np.full(rows.shape, -1, np.int32)
+    steps = np.array([(-1, 0), (1, 0), (0, -1), (0, 1)])
+    near = places[:, None] + steps
+    inside = ((near >= 0) & (near < rows.shape)).all(axis=2)
+    beside = near[inside]
+    needed = rows.copy()
+    needed[beside[:, 0], beside[:, 1]] = True
+    numbers[needed] = np.arange(np.count_nonzero(needed))
+    own = np.arange(len(places))
+    lines = np.concatenate([own, np.repeat(own, 4).reshape(-1, 4)[inside]])
+    columns = np.concatenate([numbers[rows], numbers[beside[:, 0], beside[:, 1]]])
+    values = np.concatenate([-inside.sum(axis=1), np.ones(len(beside))])
+    shape = (len(places), np.count_nonzero(needed))
+    return sparse.csr_array((values.astype(np.float64), (lines, columns)), shape=shape), numbers

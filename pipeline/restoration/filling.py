@@ -18,7 +18,7 @@ from pipeline.archive.canvas import Canvas, Window
 from pipeline.errors import ItemError
 from pipeline.restoration.methods import Kit
 from pipeline.restoration.overview import Overview, reduce
-from pipeline.restoration.shapes import REACH, SHAPES, by_shape, depth
+from pipeline.restoration.shapes import REACH, SHAPES, by_shape, depth, farther
 from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels, StepFailed
 from pipeline.restoration.tiling import Grid, Tile, Values, run_tiles, within
 
@@ -97,7 +97,7 @@ class _Filling:
         hole = self.mask.read(tile.window)[..., 0] > 0
         pixels = self.canvas.colour(tile.window)
         cell = within(tile.cell, tile.window)
-        far = depth(hole) > DEEP
+        far = farther(hole, DEEP)
         smooth: Pixels | None = None
         if far.any():
             smooth = self._overview().sample(tile.window)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from pipeline.errors import PentimentoError
 from pipeline.models.export import exported, kept_in
+from pipeline.models.surroundings import CELL, surroundings
+from pipeline.models.surroundings import REACH as surroundings_reach
 from pipeline.restoration import inference
 from pipeline.restoration.fill import check, compose, fillers
 from pipeline.restoration.inference import AnyEngine, Array, Precision
@@ -20,7 +23,8 @@ if TYPE_CHECKING:
 
 Window = tuple[slice, slice]
 
-_BLOCK = 64  # pixels: rectangles around holes are made of blocks of this side
+_BLOCK = 32  # pixels: rectangles around holes are made of blocks of this side
+_SIDES = 32  # pixels: sides of windows are multiples of it; engines prepare for each new size, so few is fast
 _LARGEST = 768  # pixels of a rectangle's side, without its context: what memory bears
 
 
@@ -53,7 +57,7 @@ class LearntFiller:
         cache: Path | None = None,
         precision: Precision | None = None,
     ) -> None:
-        chosen = inference.choose(engine)
+        chosen = inference.choose(engine, precision)
         if chosen == "torch":
             from pipeline.models.registry import load_model
             from pipeline.models.unet import ResidualUNet
@@ -77,7 +81,7 @@ class LearntFiller:
         self.start: Filler = known[start]
         self.network_reach = reach
         # What the network sees at the end of its reach was itself filled from what lies around.
-        self.reach = reach + self.start.reach
+        self.reach = reach + surroundings_reach + self.start.reach
 
     @property
     def engine(self) -> str:
@@ -104,10 +108,27 @@ class LearntFiller:
             return pixels.copy()
         start = self.start(pixels, mask)
         rgb = start if channels == 3 else np.repeat(start, 3, axis=2)
-        filled = refine(self.session.run, rgb, mask, self.multiple, self.network_reach, wanted)
+        filled = self.refined(rgb, mask, wanted)
         if channels == 1:
             filled = filled.mean(axis=2, keepdims=True)
         return checked(pixels, filled, mask, self.name)
+
+    def refined(self, start: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
+        """A filled picture (H, W, 3) with the network's residual added in the holes that are wanted.
+
+        Raises:
+            FillFailed: when the engine gives up.
+        """
+        multiple = math.lcm(self.multiple, CELL)
+        whole, holes = padded(start, multiple), padded(mask, multiple)
+        asked = None if wanted is None else padded(wanted, multiple)
+        around = surroundings(whole)
+        residual = refine(
+            self.session.run, whole, holes, multiple, self.network_reach, asked, show=around.normal
+        )
+        changed = holes if asked is None else holes & asked
+        whole[changed] += residual[changed] * around.spread_contrast()[changed]
+        return whole[: mask.shape[0], : mask.shape[1]]
 
 
 def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
@@ -130,6 +151,7 @@ def refine(
     multiple: int,
     reach: int,
     wanted: Mask | None = None,
+    show: Callable[[Pixels, Window], Pixels] | None = None,
 ) -> Pixels:
     """A network's result (H, W, C) around the holes of a picture of any size, tile by tile.
 
@@ -140,19 +162,18 @@ def refine(
         multiple: h and w are multiples of it.
         reach: pixels of context around a hole that the network is shown.
         wanted: (H, W), the part of the mask that is asked for; the rest stays as it starts.
+        show: makes what the network is shown of a window of the picture; None: the window as it is.
 
     Raises:
         FillFailed: when the engine gives up, or the result has another shape.
     """
     height, width = mask.shape
-    bottom, right = -height % multiple, -width % multiple
-    # Up to one multiple of mirrored pixels, so that every tile's size is one that the network takes.
-    padded = np.pad(start, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
-    holes = np.pad(mask, ((0, bottom), (0, right)))
-    asked = holes if wanted is None else np.pad(mask & wanted, ((0, bottom), (0, right)))
-    result = padded.copy()
+    whole, holes = padded(start, multiple), padded(mask, multiple)
+    asked = holes if wanted is None else holes & padded(wanted, multiple)
+    result = whole.copy()
     for core, window in _tiles(asked, multiple, reach):
-        picture = np.ascontiguousarray(padded[window].transpose(2, 0, 1)[None])
+        shown = whole[window] if show is None else show(whole, window)
+        picture = np.ascontiguousarray(shown.transpose(2, 0, 1)[None])
         try:
             refined = run(picture, holes[window].astype(np.float32)[None, None])
         except StepFailed as error:
@@ -165,6 +186,25 @@ def refine(
         )
         result[core] = refined[0].transpose(1, 2, 0)[rows, columns]
     return result[:height, :width]
+
+
+@overload
+def padded(values: Pixels, multiple: int) -> Pixels: ...
+
+
+@overload
+def padded(values: Mask, multiple: int) -> Mask: ...
+
+
+def padded(values: Any, multiple: int) -> Any:
+    """Pixels (H, W, C) or a mask (H, W) with sides that are multiples, in a new array.
+
+    Up to one multiple of mirrored pixels is added, but no masked ones.
+    """
+    bottom, right = (-size % multiple for size in values.shape[:2])
+    if values.dtype == np.bool_:
+        return np.pad(values, ((0, bottom), (0, right)))
+    return np.pad(values, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
 
 
 def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Window]]:
@@ -180,13 +220,17 @@ def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Win
         place = tuple(slice(side.start * _BLOCK, side.stop * _BLOCK) for side in core)
         inner = _tight(holes[place], place[0].start, place[1].start)
         window = tuple(
-            slice(
-                max(0, (side.start - reach) // multiple * multiple),
-                min(size, -(-(side.stop + reach) // multiple) * multiple),
-            )
-            for side, size in zip(inner, holes.shape, strict=True)
+            _shown(side, size, multiple, reach) for side, size in zip(inner, holes.shape, strict=True)
         )
         yield inner, (window[0], window[1])
+
+
+def _shown(side: slice, size: int, multiple: int, reach: int) -> slice:
+    """What the network is shown of a picture's side, so that its result for a part of it is right."""
+    start, step = max(0, side.start - reach) // multiple * multiple, math.lcm(_SIDES, multiple)
+    length = -(-(side.stop + reach - start) // step) * step
+    stop = min(size, start + length)
+    return slice(max(0, stop - length), stop)
 
 
 def _parted(blocks: Mask, box: Window, reach: int) -> tuple[float, list[Window]]:

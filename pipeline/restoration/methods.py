@@ -16,6 +16,7 @@ from pipeline.errors import PentimentoError
 from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.detect import ClassicalDetector
 from pipeline.restoration.fill import fillers
+from pipeline.restoration.inference import PACKAGES
 from pipeline.restoration.settings import Settings
 from pipeline.restoration.shapes import SHAPES
 from pipeline.restoration.steps import Detector, Enhancer, Filler
@@ -23,7 +24,14 @@ from pipeline.restoration.steps import Detector, Enhancer, Filler
 LEARNT = "learnt"
 CLASSICAL = "classical"
 _LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
-_CODE = ("archive", "models/registry.py", "models/unet.py", "models/export.py", "restoration")
+_CODE = (
+    "archive",
+    "models/registry.py",
+    "models/surroundings.py",
+    "models/unet.py",
+    "models/export.py",
+    "restoration",
+)
 _NO_PART = ("__pycache__", ".pyc", "damage")  # damage is only made for training
 
 
@@ -53,10 +61,17 @@ class Kit:
 
     @property
     def fingerprint(self) -> str:
-        """Stands for settings, methods, models, code and software: part of every ledger key."""
+        """Stands for settings, methods, models, code and software: part of every ledger key.
+
+        The engine that `auto` finds on this machine is no part of it, so that another can go on.
+        """
         chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
-        models = {name: dict(described) for name, described in self.models.items()}
-        return value_sha256([self.recipe, chosen, models, self.code_sha256, dict(self.software)])[:16]
+        models = {
+            name: {key: value for key, value in described.items() if key != "engine"}
+            for name, described in self.models.items()
+        }
+        software = {name: what for name, what in self.software.items() if name not in PACKAGES.values()}
+        return value_sha256([self.recipe, chosen, models, self.code_sha256, software])[:16]
 
     def filler(self, shape: str, kind: str | None) -> Filler:
         """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""

@@ -103,7 +103,7 @@ def describe(name: str, model: OwnModel, root: Path) -> dict[str, Any]:
         digests = {file.name: file_sha256(file) for file in files}
     except OSError as error:
         raise PentimentoError(f"restore.models.{name}: {error.filename}: {error.strerror}") from None
-    engine = inference.choose(model.engine) if path.is_dir() else _file_engine(model)
+    engine = inference.choose(model.engine, model.precision) if path.is_dir() else _file_engine(model)
     declared = model.model_dump(mode="json", exclude={"path", "engine", "precision"})
     return {"name": name, "sha256": digests, **declared, **inference.describe(engine, model.precision)}
 

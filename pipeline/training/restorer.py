@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
 from pipeline.training.loop import Batch, Row
 
@@ -39,7 +39,7 @@ class RestorerTask:
     """The restorer's data, loss and validation for the training loop.
 
     Args:
-        network: takes a start and a mask, returns the refined picture (see ResidualUNet).
+        network: takes a normal picture and a mask, returns what to add to it (see ResidualUNet).
         train: pictures, (H, W, 3) 8-bit sRGB.
         validation: the same, of other works.
         damage: puts holes into a picture in [0, 1].
@@ -80,7 +80,7 @@ class RestorerTask:
         self.validation = self._validation_crops(validation)
 
     def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
-        """One epoch's batches: `start` (N, 3, S, S), `mask` (N, 1, S, S), `truth` (N, 3, S, S)."""
+        """One epoch's batches: see stack."""
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
         count = self.examples.pictures // processes
         # Every picture is drawn once before any is drawn again.
@@ -98,9 +98,7 @@ class RestorerTask:
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """Charbonnier's penalty in the holes, relative to the start's error, and the spectrum's."""
         start, mask, truth = batch["start"], batch["mask"], batch["truth"]
-        with self._precision(start.device):
-            refined = networks["restorer"](start, mask)
-        refined = refined.float()
+        refined = self._refined(networks["restorer"], batch)
         # Relative to what the start leaves to do: else wide holes, which nobody can know, would
         # drown the fine lines that can be mended well.
         to_do = hole_mean((start - truth).abs(), mask)
@@ -119,8 +117,7 @@ class RestorerTask:
         refined, start = [], []
         for batch in self.validation:
             held = {name: tensor.to(device) for name, tensor in batch.items()}
-            with self._precision(device):
-                output = network(held["start"], held["mask"]).float().clamp(0, 1)
+            output = self._refined(network, held).clamp(0, 1)
             refined.append(psnr(output, held["truth"], held["mask"]))
             start.append(psnr(held["start"], held["truth"], held["mask"]))
         return {
@@ -128,8 +125,13 @@ class RestorerTask:
             "val_psnr_start": float(torch.cat(start).mean()),
         }
 
-    def _precision(self, device: torch.device) -> Any:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
+    def _refined(self, network: nn.Module, batch: Batch) -> Tensor:
+        """The start with its holes refined: (N, 3, S, S)."""
+        start, mask = batch["start"], batch["mask"]
+        half = self.bf16 and start.device.type == "cpu"
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            residual: Tensor = network(batch["normal"], mask)
+        return start + residual.float() * batch["contrast"] * mask
 
     def _validation_crops(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Batch]:
         rng = np.random.default_rng([self.seed, _VALIDATION])
@@ -177,13 +179,22 @@ class RestorerTask:
 
 
 def stack(crops: Sequence[tuple[Pixels, Mask, Pixels]]) -> Batch:
-    """Crops (start, mask, truth) as one batch of tensors (N, C, S, S)."""
+    """Crops (start, mask, truth) as one batch of tensors (N, C, S, S).
+
+    `start`, `mask`, `truth`, and `normal` and `contrast`: the start as networks see it (see
+    pipeline.models.surroundings).
+    """
     start, mask, truth = (np.stack(part) for part in zip(*crops, strict=True))
-    return {
-        "start": torch.from_numpy(start).permute(0, 3, 1, 2).contiguous(),
-        "mask": torch.from_numpy(mask[:, None].astype(np.float32)),
-        "truth": torch.from_numpy(truth).permute(0, 3, 1, 2).contiguous(),
+    around = [surroundings(np.ascontiguousarray(one)) for one in start]
+    normal = [one.normal(pixels) for one, pixels in zip(around, start, strict=True)]
+    values = {
+        "start": start,
+        "mask": mask[..., None].astype(np.float32),
+        "truth": truth,
+        "normal": np.stack(normal),
+        "contrast": np.stack([one.spread_contrast() for one in around]),
     }
+    return {name: torch.from_numpy(array).permute(0, 3, 1, 2).contiguous() for name, array in values.items()}
 
 
 def hole_mean(values: Tensor, mask: Tensor) -> Tensor:

@@ -192,6 +192,17 @@ def test_the_fingerprint_follows_what_a_result_depends_on():
     assert kit(by_kind={"stains": fillers()["biharmonic"]}).fingerprint != plain
 
 
+def test_another_machine_with_another_engine_can_go_on():
+    def on(engine, package, weights="a"):
+        models = {"learnt": {"weights_sha256": weights, "engine": engine}}
+        return dataclasses.replace(
+            kit(), models=models, software={"pentimento": "0", package: "1"}
+        ).fingerprint
+
+    assert on("onnx fp32", "onnxruntime") == on("openvino bf16", "openvino")
+    assert on("onnx fp32", "onnxruntime", "b") != on("onnx fp32", "onnxruntime")
+
+
 def test_pages_are_restored_one_by_one_and_the_others_are_kept(tmp_path):
     import tifffile
 

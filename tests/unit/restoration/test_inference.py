@@ -133,7 +133,10 @@ def test_an_input_that_does_not_fit_is_a_failed_step_and_spoils_nothing(engine, 
 
 def test_the_device_is_asked_for_by_the_environment(monkeypatch):
     monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
-    assert inference.choose("auto") == "onnx" and inference.choose("torch") == "torch"
+    for half, engine in ((True, "openvino"), (False, "onnx")):
+        monkeypatch.setattr(inference, "_bf16", lambda half=half: half)
+        assert inference.choose("auto") == engine and inference.choose("torch") == "torch"
+        assert inference.choose("auto", "fp32") == "onnx"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setenv("PENTIMENTO_DEVICE", "cuda:1")
     assert inference.gpu() == "cuda:1" and inference.choose("auto") == "torch"
@@ -205,7 +208,7 @@ def test_a_kept_model_needs_no_torch(state, model, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
     filler = LearntFiller(ROOT / PRETRAINED / "restorer", "auto", state)
-    assert filler.session.engine == "onnx" and filler.network is None
+    assert filler.session.engine != "torch" and filler.network is None
     pixels = np.full((40, 40, 3), 0.5, np.float32)
     mask = np.zeros((40, 40), bool)
     mask[10:14, 10:20] = True

@@ -6,6 +6,7 @@ import torch
 
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
+from pipeline.models.surroundings import REACH
 from pipeline.restoration import learnt
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.learnt import LearntFiller, refine
@@ -62,8 +63,9 @@ def test_a_tile_is_no_larger_than_its_holes_and_the_reach(folder):
     mask = np.zeros((600, 700), bool)
     mask[300:304, 300:310] = True
     refine(lambda picture, _: seen.append(picture.shape) or picture, start, mask, filler.multiple, 40)
-    side = 2 * 40 + 10 + 2 * filler.multiple
+    side = 2 * 40 + 10 + 2 * filler.multiple + learnt._SIDES
     assert len(seen) == 1 and max(seen[0][2:]) <= side
+    assert not any(length % learnt._SIDES for length in seen[0][2:])
 
 
 def test_holes_that_lie_apart_are_seen_apart_and_each_once(folder):
@@ -102,7 +104,7 @@ def test_a_result_of_another_shape_or_a_failing_engine_is_a_failed_filling(heigh
 def test_it_says_what_it_runs_on(folder):
     filler = LearntFiller(folder, "torch")
     assert filler.engine == "torch fp32" and filler.libraries == ("torch",)
-    assert filler.reach == filler.network.reach + filler.start.reach
+    assert filler.reach == filler.network.reach + REACH + filler.start.reach
 
 
 def test_pictures_that_are_not_grey_or_rgb_are_refused(folder):

@@ -1,8 +1,10 @@
 """Holes are told apart by how far their middle is from their edge."""
 
+import cv2
 import numpy as np
+import pytest
 
-from pipeline.restoration.shapes import REACH, by_shape
+from pipeline.restoration.shapes import REACH, THIN, by_shape, depth, farther
 
 
 def test_a_line_is_thin_and_a_patch_is_wide():
@@ -42,3 +44,17 @@ def test_the_border_of_the_picture_is_no_edge_of_a_hole():
 def test_no_hole_gives_two_empty_parts():
     parts = by_shape(np.zeros((4, 4), bool))
     assert not parts["thin"].any() and not parts["wide"].any()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_quick_ways_agree_with_the_distance(seed):
+    rng = np.random.default_rng(seed)
+    mask = (
+        cv2.GaussianBlur(rng.random((150, 190)).astype(np.float32), (0, 0), 4 + 3 * seed) > 0.5 - seed / 500
+    )
+    assert mask.any() and not mask.all()
+    middle = (depth(mask) > THIN).astype(np.uint8)
+    rim = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (17, 17))
+    assert np.array_equal(by_shape(mask)["wide"], mask & (cv2.dilate(middle, rim) > 0))
+    for distance in (6.0, 17.0, 40.0):
+        assert np.array_equal(farther(mask, distance), depth(mask) > distance)

@@ -30,8 +30,8 @@ class Adds(nn.Module):
         super().__init__()
         self.shift = nn.Parameter(torch.zeros(3, 1, 1))
 
-    def forward(self, start, mask):
-        return start + self.shift * mask
+    def forward(self, normal, mask):
+        return (self.shift * mask).expand_as(normal)
 
 
 def make_task(damage=square_hole, start=grey, side=96, **overrides):

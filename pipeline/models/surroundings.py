@@ -1,0 +1,75 @@
+"""What a network is told of a passage apart from its pattern: the mean and the contrast around it.
+
+With both taken away, dark and bright, soft and harsh passages look alike. They are computed here, on
+the whole picture at hand and in cells of a few pixels, and not inside the network: there they took a
+third of its time and added to its reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Values = NDArray[np.float32]
+Window = tuple[slice, slice]
+
+CELL = 8  # pixels of a cell's side
+CELLS = 5  # cells a side that a mean is taken over
+REACH = (CELLS + 1) * CELL  # pixels that a mean may depend on, to each side
+_ALL = (slice(None), slice(None))
+_FLOOR = 0.01  # contrast of a flat passage: noise is not blown up
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Mean (h, w, 3) and contrast (h, w, 1) around each cell of a picture."""
+
+    mean: Values
+    contrast: Values
+
+    def normal(self, pixels: Values, window: Window = _ALL) -> Values:
+        """A picture (H, W, 3), or a window of it, with mean and contrast taken away.
+
+        Values are about 0, with a deviation of 1. The window begins and ends at multiples of CELL.
+        """
+        rows, columns = (
+            slice(side.start and side.start // CELL, side.stop and side.stop // CELL) for side in window
+        )
+        mean, contrast = self.mean[rows, columns], self.contrast[rows, columns]
+        # By OpenCV, several times as fast as NumPy is here.
+        gain = _spread(np.repeat(1 / contrast, 3, axis=2))
+        return np.asarray(cv2.multiply(cv2.subtract(pixels[window], _spread(mean)), gain), np.float32)
+
+    def spread_contrast(self) -> Values:
+        """The contrast of every pixel (H, W, 1): what a residual of `normal` is multiplied by."""
+        return _spread(self.contrast)
+
+
+def surroundings(pixels: Values) -> Surroundings:
+    """Look around in a picture (H, W, 3) in [0, 1]; H and W are multiples of CELL."""
+    size = (pixels.shape[1] // CELL, pixels.shape[0] // CELL)
+    cells: Values = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
+    squares = cv2.resize(np.square(pixels), size, interpolation=cv2.INTER_AREA)
+    mean = _around(cells)
+    # The mean square of what differs from the mean around.
+    variance = (squares - 2 * mean * cells + np.square(mean)).mean(axis=2, keepdims=True)
+    deviation = np.sqrt(np.maximum(_around(np.asarray(variance, np.float32)), 0))
+    return Surroundings(mean, np.asarray(deviation + np.float32(_FLOOR), np.float32))
+
+
+def _around(cells: Values) -> Values:
+    """The mean over CELLS x CELLS cells; beyond the border there is nothing."""
+    kernel = (CELLS, CELLS)
+    sums = cv2.boxFilter(cells, -1, kernel, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    ones = np.ones(cells.shape[:2], np.float32)
+    counts = cv2.boxFilter(ones, -1, kernel, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(sums.reshape(cells.shape) / counts[..., None], np.float32)
+
+
+def _spread(cells: Values) -> Values:
+    height, width, channels = cells.shape
+    whole = cv2.resize(cells, (width * CELL, height * CELL), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(whole, np.float32).reshape(height * CELL, width * CELL, channels)
