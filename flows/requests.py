@@ -13,6 +13,7 @@ from pipeline.errors import PentimentoError
 from pipeline.params import load_params
 from pipeline.restoration.request import Request
 from pipeline.restoration.settings import Settings
+from pipeline.restoration.shelf import METHODS
 
 
 def build_request(
@@ -32,6 +33,8 @@ def build_request(
     Args:
         changes: settings that are to be other ones, by name; None leaves a setting as it is. `detect`
             is 'none' where masks are given, if not said.
+        methods: which method does what; None: as measured here, else as measured of what comes with
+            Pentimento.
 
     Raises:
         PentimentoError: when a value is not allowed, or no project is found.
@@ -39,14 +42,13 @@ def build_request(
     root = project()
     settings = load_params(root / paths.PARAMS, "restore", Settings).rooted(root)
     changes = {name: value for name, value in changes.items() if value is not None}
-    if changes.setdefault("detect", settings.detect) == "auto":
-        changes["detect"] = "classical" if masks is None else "none"
+    if changes.setdefault("detect", settings.detect) == "auto" and masks is not None:
+        changes["detect"] = "none"
     return Request(
         source=Path(src),
         out=Path(out),
         settings=_changed(settings, changes),
-        methods=Path(methods) if methods else root / settings.methods,
-        model=root / settings.model,
+        methods=Path(methods) if methods else settings.shelf.find(METHODS),
         masks=Path(masks) if masks else None,
         include=tuple(include),
         exclude=tuple(exclude),

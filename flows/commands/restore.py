@@ -56,8 +56,8 @@ def restore(
         str | None,
         typer.Option(
             metavar="METHOD",
-            help="Look for damage: none, classical or a model of yours; default: none with --masks, "
-            "classical without.",
+            help="Look for damage: none, classical, learnt or a model of yours; default: none with "
+            "--masks, as measured without.",
         ),
     ] = None,
     fill: Annotated[
@@ -65,10 +65,12 @@ def restore(
         typer.Option(metavar="METHOD", help="auto, telea, navier_stokes, biharmonic, learnt or a model."),
     ] = None,
     enhance: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="classical or a model, with --mode enhance.")
+        str | None,
+        typer.Option(metavar="METHOD", help="auto, classical, learnt or a model, with --mode enhance."),
     ] = None,
     upscale: Annotated[
-        str | None, typer.Option(metavar="METHOD", help="classical or a model, with --mode upscale.")
+        str | None,
+        typer.Option(metavar="METHOD", help="auto, classical, learnt or a model, with --mode upscale."),
     ] = None,
     jpeg_output: Annotated[
         JpegOutput | None,

@@ -36,7 +36,7 @@ _CELLS = (5, 7)  # height and width of the example that a network is exported wi
 class Exported:
     """An ONNX model of a network of ours, and what must be known to run it.
 
-    onnx: the model; inputs `normal` (N, 3, H, W) and `mask` (N, 1, H, W), output `residual` (N, 3, H, W).
+    onnx: the model; its inputs and its output are those that the network's class names.
     card: the card that lies beside the weights.
     multiple: height and width must be multiples of it.
     reach: pixels to each side that one output pixel may depend on.
@@ -49,10 +49,10 @@ class Exported:
 
 
 def exported(folder: Path, cache: Path | None = None) -> Exported:
-    """The restorer in `folder` as ONNX: what `cache` holds of it, else made (seconds) and kept there.
+    """The network in `folder` as ONNX: what `cache` holds of it, else made (seconds) and kept there.
 
     Raises:
-        PentimentoError: when the folder holds no sound restorer.
+        PentimentoError: when the folder holds no sound network that restores.
     """
     if cache is None:
         return _make(folder)
@@ -119,12 +119,12 @@ def to_onnx(network: nn.Module, inputs: Mapping[str, int], output: str, multiple
 
 def _make(folder: Path) -> Exported:
     from pipeline.models.registry import load_model
-    from pipeline.models.unet import ResidualUNet
 
-    network, card = load_model(folder)
-    if not isinstance(network, ResidualUNet):
-        raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
-    model = to_onnx(network, {"normal": 3, "mask": 1}, "residual", network.multiple)
+    loaded, card = load_model(folder)
+    network: Any = loaded
+    if not hasattr(network, "inputs"):
+        raise PentimentoError(f"{folder} holds a '{card['architecture']}', which restores nothing")
+    model = to_onnx(network, network.inputs, network.output, network.multiple)
     return Exported(model, card, network.multiple, network.reach)
 
 

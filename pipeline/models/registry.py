@@ -25,6 +25,10 @@ ARCHITECTURES = {
     "lite0": ("pipeline.models.lite0", "Lite0Classifier"),
     "linear_head": ("pipeline.models.lite0", "LinearHead"),
     "residual_unet": ("pipeline.models.unet", "ResidualUNet"),
+    "damage_detector": ("pipeline.models.detector", "DamageDetector"),
+    "enhancer": ("pipeline.models.enhancer", "Enhancer"),
+    "upscaler": ("pipeline.models.enhancer", "Upscaler"),
+    "colour_net": ("pipeline.models.colour", "ColourNet"),
     "gan_generator": ("pipeline.models.gan", "Generator"),
     "gan_discriminator": ("pipeline.models.gan", "Discriminator"),
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +38,8 @@ class Surroundings:
             slice(side.start and side.start // CELL, side.stop and side.stop // CELL) for side in window
         )
         mean, contrast = self.mean[rows, columns], self.contrast[rows, columns]
+        import cv2
+
         # By OpenCV, several times as fast as NumPy is here.
         gain = _spread(np.repeat(1 / contrast, 3, axis=2))
         return np.asarray(cv2.multiply(cv2.subtract(pixels[window], _spread(mean)), gain), np.float32)
@@ -50,6 +51,8 @@ class Surroundings:
 
 def surroundings(pixels: Values) -> Surroundings:
     """Look around in a picture (H, W, 3) in [0, 1]; H and W are multiples of CELL."""
+    import cv2
+
     size = (pixels.shape[1] // CELL, pixels.shape[0] // CELL)
     cells: Values = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
     squares = cv2.resize(np.square(pixels), size, interpolation=cv2.INTER_AREA)
@@ -62,6 +65,8 @@ def surroundings(pixels: Values) -> Surroundings:
 
 def _around(cells: Values) -> Values:
     """The mean over CELLS x CELLS cells; beyond the border there is nothing."""
+    import cv2
+
     kernel = (CELLS, CELLS)
     sums = cv2.boxFilter(cells, -1, kernel, normalize=False, borderType=cv2.BORDER_CONSTANT)
     ones = np.ones(cells.shape[:2], np.float32)
@@ -70,6 +75,8 @@ def _around(cells: Values) -> Values:
 
 
 def _spread(cells: Values) -> Values:
+    import cv2
+
     height, width, channels = cells.shape
     whole = cv2.resize(cells, (width * CELL, height * CELL), interpolation=cv2.INTER_NEAREST)
     return np.asarray(whole, np.float32).reshape(height * CELL, width * CELL, channels)

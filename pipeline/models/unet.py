@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -37,11 +38,16 @@ class ResidualUNet(nn.Module):
 
     A new network adds nothing: training starts at the classical method.
 
+    inputs, output: their names and channels, for engines that run it as an ONNX model.
+
     Args:
         widths: channels at 1/2, 1/4, 1/8 … of the resolution.
         blocks: blocks per level on the way down, and again on the way up.
         dilations: dilation of each block at the lowest level, which sets the reach.
     """
+
+    inputs: ClassVar[dict[str, int]] = {"normal": 3, "mask": 1}
+    output: ClassVar[str] = "residual"
 
     def __init__(
         self,

@@ -161,7 +161,7 @@ def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[
     """
     started = time.monotonic()
     output.check_folders(request.source, request.out, request.masks)
-    kit = load_kit(request.settings, request.methods, request.model)
+    kit = load_kit(request.settings, request.methods)
     found, masks = look_through(request)  # what cannot start leaves nothing behind
     ledger = output.ledger_path(request.out)
     with ExitStack() as stack:

@@ -77,18 +77,23 @@ class _Run:
 
     def _attempt(self, pixels: Pixels) -> Pixels:
         try:
-            return _apply(self.method, pixels)
+            return apply(self.method, pixels)
         except StepFailed as error:
             note = f"{self.method.name} -> {self.fallback.name}: {error}"
         if note not in self.done.fallbacks:
             self.done.fallbacks.append(note)
         try:
-            return _apply(self.fallback, pixels)
+            return apply(self.fallback, pixels)
         except StepFailed as error:
             raise ItemError(f"cannot be improved: {self.fallback.name}: {error}") from None
 
 
-def _apply(method: Enhancer, pixels: Pixels) -> Pixels:
+def apply(method: Enhancer, pixels: Pixels) -> Pixels:
+    """A window (H, W, C) in [0, 1] of any size through a method: (H * scale, W * scale, C) in [0, 1].
+
+    Raises:
+        StepFailed: when the method has no sound result.
+    """
     height, width, channels = pixels.shape
     bottom, right = -height % method.multiple, -width % method.multiple
     if bottom or right:

@@ -36,7 +36,7 @@ class Pace:
 
 TYPICAL = {"restored": Pace(0.012, 0.42), "copied": Pace(0.008, 0.02)}
 LOOKING = Pace(0.002, 0.28)  # what looking for damage adds to each work
-MODEL = Pace(0.02, 2.6)  # what a network adds to a damaged one
+MODEL = Pace(0.02, 0.3)  # what a network adds to a damaged one
 WHOLE = {"conserve": 0.0, "enhance": 1.5, "upscale": 0.18}  # seconds a megapixel of the result
 _STARTING = 1.5  # seconds until the first work is begun
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 
 import numpy as np
 
 from pipeline.errors import PentimentoError
-from pipeline.models.export import exported, kept_in
 from pipeline.models.surroundings import CELL, surroundings
 from pipeline.models.surroundings import REACH as surroundings_reach
-from pipeline.restoration import inference
 from pipeline.restoration.fill import check, compose, fillers
 from pipeline.restoration.inference import AnyEngine, Array, Precision
+from pipeline.restoration.network import open_network
 from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels, StepFailed, sound
-
-if TYPE_CHECKING:
-    from pipeline.models.unet import ResidualUNet
 
 Window = tuple[slice, slice]
 
@@ -34,21 +30,13 @@ class LearntFiller:
     The picture is worked on in tiles around its holes, each with the network's whole reach as
     context, so that no seam can arise and memory is bounded.
 
-    Args:
-        folder: card and weights.
-        engine: what runs the network; auto is the fastest that keeps full precision (see
-            inference.choose). Engines other than torch run it as an ONNX model.
-        cache: folder in which the ONNX model is kept; None is the state folder of the project that
-            `folder` lies in; outside a project it is made each time (seconds).
-        precision: see inference.open_session; None is bf16 for OpenVINO, which is chosen for its speed:
-            it costs this network less than 0.01 dB (benchmarks/inference.py).
+    Args: see open_network. bf16 costs this network less than 0.01 dB (benchmarks/inference.py).
 
     Raises:
         PentimentoError: when the folder holds no restorer, or the engine is not installed.
     """
 
     name = "learnt"
-    network: ResidualUNet | None = None  # where torch runs it
 
     def __init__(
         self,
@@ -57,41 +45,19 @@ class LearntFiller:
         cache: Path | None = None,
         precision: Precision | None = None,
     ) -> None:
-        chosen = inference.choose(engine, precision)
-        if chosen == "torch":
-            from pipeline.models.registry import load_model
-            from pipeline.models.unet import ResidualUNet
-
-            network, card = load_model(folder)
-            if not isinstance(network, ResidualUNet):
-                raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a restorer")
-            self.network, self.multiple, reach = network, network.multiple, network.reach
-            self.session = inference.open_session("torch", network, precision)
-        else:
-            model = exported(folder, cache or kept_in(folder))
-            card, self.multiple, reach = dict(model.card), model.multiple, model.reach
-            half: Precision | None = "bf16" if chosen == "openvino" else None
-            self.session = inference.open_session(chosen, model.onnx, precision or half)
-        start, known = card.get("start"), fillers()
+        network = open_network(folder, "residual_unet", engine, cache, precision)
+        start, known = network.card.get("start"), fillers()
         if not isinstance(start, str) or start not in known:
             raise PentimentoError(
                 f"{folder / 'card.json'} names no known start: {start!r} is none of "
                 f"{', '.join(sorted(known))}; train the restorer again"
             )
         self.start: Filler = known[start]
-        self.network_reach = reach
+        self.session, self.multiple = network.session, network.multiple
+        self.network_reach = network.reach
+        self.engine, self.libraries = network.engine, network.libraries
         # What the network sees at the end of its reach was itself filled from what lies around.
-        self.reach = reach + surroundings_reach + self.start.reach
-
-    @property
-    def engine(self) -> str:
-        """The engine, and what it computes in: for the sidecar."""
-        return f"{self.session.engine} {self.session.precision}"
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """The packages that a result depends on, beside those of the classical methods."""
-        return (inference.PACKAGES[self.session.engine],)
+        self.reach = network.reach + surroundings_reach + self.start.reach
 
     def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler.

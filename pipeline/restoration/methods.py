@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,28 +10,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.fixity import file_sha256, tree_sha256, value_sha256
-from pipeline.errors import PentimentoError
-from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
+from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.restoration.detect import ClassicalDetector
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.inference import PACKAGES
+from pipeline.restoration.loader import Loader
 from pipeline.restoration.settings import Settings
-from pipeline.restoration.shapes import SHAPES
 from pipeline.restoration.steps import Detector, Enhancer, Filler
 
-LEARNT = "learnt"
-CLASSICAL = "classical"
 _LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
-_CODE = (
-    "archive",
-    "models/registry.py",
-    "models/surroundings.py",
-    "models/unet.py",
-    "models/export.py",
-    "restoration",
-)
-_NO_PART = ("__pycache__", ".pyc", "damage")  # damage is only made for training
+_CODE = ("archive", "models", "restoration")
+# Damage is only made for training; of the models, only networks that restore count.
+_NO_PART = (
+    "__pycache__", ".pyc", "damage",
+    "classifier.py", "cnn.py", "gan.py", "lite0.py",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,7 +48,7 @@ class Kit:
     def recipe(self) -> dict[str, Any]:
         """The settings that a result depends on, as plain values."""
         # When to stop and how to share out work change no byte; files are looked into instead.
-        left_out = {"max_failure_ratio", "shard_megapixels", "methods", "model", "models"}
+        left_out = {"max_failure_ratio", "shard_megapixels", "trained", "pretrained", "models"}
         return self.settings.model_dump(mode="json", exclude=left_out)
 
     @property
@@ -66,64 +58,36 @@ class Kit:
         The engine that `auto` finds on this machine is no part of it, so that another can go on.
         """
         chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
-        models = {
-            name: {key: value for key, value in described.items() if key != "engine"}
-            for name, described in self.models.items()
-        }
+        others = [method.name if method else None for method in (self.detector, self.improver)]
+        models = {name: _without_engine(described) for name, described in self.models.items()}
         software = {name: what for name, what in self.software.items() if name not in PACKAGES.values()}
-        return value_sha256([self.recipe, chosen, models, self.code_sha256, software])[:16]
+        return value_sha256([self.recipe, chosen, others, models, self.code_sha256, software])[:16]
 
     def filler(self, shape: str, kind: str | None) -> Filler:
         """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""
         return self.by_kind.get(kind or "", self.by_shape[shape])
 
 
-def choose(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """The method for each shape of damage, and for each kind, as measured.
+def load_kit(settings: Settings, methods: Path) -> Kit:
+    """The kit for these settings, their paths resolved (see Settings.rooted).
 
-    Raises:
-        PentimentoError: when the file is missing, cannot be read, or does not name a method for each shape.
-    """
-    try:
-        measured = json.loads(path.read_text(encoding="utf-8"))
-        shapes = {shape: str(measured["by_shape"][shape]["best"]) for shape in SHAPES}
-        kinds = {str(kind): str(entry["best"]) for kind, entry in measured.get("by_kind", {}).items()}
-    except FileNotFoundError:
-        raise PentimentoError(
-            f"{path} is missing: it says which method fills which damage; `dvc repro` makes it"
-        ) from None
-    except OSError as error:
-        raise PentimentoError(f"{path} cannot be read: {error.strerror}; name a methods.json") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
-    known = {*fillers(), LEARNT}
-    for damage, name in (shapes | kinds).items():
-        if name not in known:
-            names = ", ".join(sorted(known))
-            raise PentimentoError(f"{path}: unknown method '{name}' for {damage}; known are: {names}")
-    return shapes, kinds
+    torch is loaded only when it runs a trained model of ours that is among them.
 
-
-def load_kit(settings: Settings, methods: Path, model: Path) -> Kit:
-    """The kit for these settings; torch is loaded only when a trained model of ours is among them.
+    Args:
+        methods: a methods.json, for what settings leave to what was measured.
 
     Raises:
         PentimentoError: when a file is missing or broken, or a name is not known.
     """
-    return _load(settings.model_dump_json(), methods, model)
+    return _load(settings.model_dump_json(), methods)
 
 
 @lru_cache(maxsize=2)
-def _load(settings_json: str, methods: Path, model: Path) -> Kit:
+def _load(settings_json: str, methods: Path) -> Kit:
     settings = Settings.model_validate_json(settings_json)
-    loader = _Loader(settings, model)
-    if settings.fill == "auto":
-        shapes, kinds = choose(methods)
-    else:
-        shapes, kinds = dict.fromkeys(SHAPES, settings.fill), {}
-    by_shape = {shape: loader.filler(name) for shape, name in shapes.items()}
-    by_kind = {kind: loader.filler(name) for kind, name in kinds.items()}
-    detector = None if settings.detect == "none" else loader.detector(settings.detect)
+    loader = Loader(settings, methods)
+    by_shape, by_kind = loader.all_fillers()
+    detector = loader.detector()
     improver, classical = loader.improver()
     _one_thread()
     return Kit(
@@ -138,74 +102,16 @@ def _load(settings_json: str, methods: Path, model: Path) -> Kit:
         classical_improver=classical,
         models=loader.models,
         code_sha256=code_sha256(),
-        software={"pentimento": version("pentimento")} | _versions(loader.libraries),
+        software={"pentimento": version("pentimento")} | _versions([*_LIBRARIES, *loader.libraries]),
     )
 
 
-class _Loader:
-    """Methods by name, each loaded once; keeps account of the models among them."""
-
-    def __init__(self, settings: Settings, restorer: Path) -> None:
-        self.settings, self.restorer = settings, restorer
-        self.fillers: dict[str, Filler] = dict(fillers())
-        self.models: dict[str, dict[str, Any]] = {}
-        self.libraries = list(_LIBRARIES)
-
-    def filler(self, name: str) -> Filler:
-        if name not in self.fillers:
-            if name == LEARNT:
-                self.fillers[name] = self._learnt()
-            else:
-                self.fillers[name] = self._own(name, "fill", [*self.fillers, LEARNT, "auto"])
-        return self.fillers[name]
-
-    def detector(self, name: str) -> Detector:
-        if name == CLASSICAL:
-            return ClassicalDetector()
-        found: Detector = self._own(name, "detect", ["none", "auto", CLASSICAL])
-        return found
-
-    def improver(self) -> tuple[Enhancer | None, Enhancer | None]:
-        """What the mode's last step is done with, and its classical counterpart."""
-        settings = self.settings
-        if settings.mode == "conserve":
-            return None, None
-        upscale = settings.mode == "upscale"
-        classical: Enhancer = Lanczos(settings.scale) if upscale else LevelsAndDenoise()
-        if not upscale:
-            self.libraries.append("scikit-image")
-        name = settings.upscale if upscale else settings.enhance
-        if name == CLASSICAL:
-            return classical, classical
-        own: Enhancer = self._own(name, settings.mode, [CLASSICAL])
-        if own.scale != classical.scale:
-            raise PentimentoError(
-                f"the model '{name}' enlarges {own.scale} times, but restore.scale is {settings.scale}"
-            )
-        return own, classical
-
-    def _learnt(self) -> Filler:
-        from pipeline.restoration.learnt import LearntFiller
-
-        filler = LearntFiller(self.restorer, self.settings.engine)
-        self.models[LEARNT] = {
-            "card_sha256": file_sha256(self.restorer / "card.json"),
-            "weights_sha256": file_sha256(self.restorer / "weights.safetensors"),
-            "engine": filler.engine,
-        }
-        self.libraries += filler.libraries
-        return filler
-
-    def _own(self, name: str, step: str, others: list[str]) -> Any:
-        from pipeline.restoration.own_models import describe, load_own
-
-        model = self.settings.models.get(name)
-        if model is None or model.step != step:
-            mine = [key for key, value in self.settings.models.items() if value.step == step]
-            known = ", ".join(dict.fromkeys([*others, *mine]))
-            raise PentimentoError(f"restore.{step}: unknown method '{name}'; known are: {known}")
-        self.models[name] = dict(describe(name, model, Path("/")))
-        return load_own(name, model, Path("/"))
+def _without_engine(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_engine(value) if isinstance(value, Mapping) else value
+        for key, value in described.items()
+        if key != "engine"
+    }
 
 
 def _versions(libraries: list[str]) -> dict[str, Any]:

@@ -225,7 +225,7 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
         groups[-1].append(work)
         size += cost
     return [
-        Shard(number, tuple(group), request.out, settings, request.methods, request.model)
+        Shard(number, tuple(group), request.out, settings, request.methods)
         for number, group in enumerate(groups)
     ]
 

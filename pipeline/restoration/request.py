@@ -22,7 +22,6 @@ class Request:
     out: Path
     settings: Settings
     methods: Path
-    model: Path
     masks: Path | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from pipeline.params import StageParams
 from pipeline.restoration.own_models import OwnModel
+from pipeline.restoration.shelf import Shelf
 
 _TAKEN = frozenset(("auto", "none", "classical", "learnt", "telea", "navier_stokes", "biharmonic"))
 
@@ -25,8 +26,8 @@ class Settings(StageParams):
     enhance: str
     upscale: str
     models: dict[str, OwnModel]
-    methods: PurePosixPath
-    model: PurePosixPath
+    trained: PurePosixPath
+    pretrained: PurePosixPath
     engine: Literal["auto", "torch", "onnx", "openvino"]
     fallback: Literal["telea", "navier_stokes", "biharmonic"]
     tile: int = Field(ge=256, multiple_of=64)
@@ -45,9 +46,19 @@ class Settings(StageParams):
         return models
 
     def rooted(self, root: Path) -> Settings:
-        """The settings with the paths of own models resolved against a project's root."""
+        """The settings with the paths of models resolved against a project's root."""
+        home = root.resolve()
         models = {
-            name: model.model_copy(update={"path": PurePosixPath(root.resolve() / model.path)})
+            name: model.model_copy(update={"path": PurePosixPath(home / model.path)})
             for name, model in self.models.items()
         }
-        return self.model_copy(update={"models": models})
+        folders = {
+            "trained": PurePosixPath(home / self.trained),
+            "pretrained": PurePosixPath(home / self.pretrained),
+        }
+        return self.model_copy(update={"models": models, **folders})
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where trained models are found."""
+        return Shelf(Path(self.trained), Path(self.pretrained))

@@ -37,7 +37,6 @@ class Shard:
     out: Path
     settings: Settings
     methods: Path
-    model: Path
     parent: int = 0  # process that must be alive for the work to go on; 0 = none
 
     @property
@@ -61,7 +60,7 @@ def run_shard(shard: Shard) -> int:
     Raises:
         PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
     """
-    kit = load_kit(shard.settings, shard.methods, shard.model)
+    kit = load_kit(shard.settings, shard.methods)
     tree, done = Tree.at(shard.out), 0
     try:
         shard.journal.parent.mkdir(parents=True, exist_ok=True)
@@ -124,7 +123,7 @@ def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
 
 def killed(shard: Shard) -> None:
     """Note that the process that worked on a shard of one work, alone, was killed from outside."""
-    kit = load_kit(shard.settings, shard.methods, shard.model)
+    kit = load_kit(shard.settings, shard.methods)
     (work,) = shard.works
     reason = "its worker process was killed; the machine may be short of memory"
     shard.journal.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,8 @@ from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
 REPORTED = (
-    "inventory", "ingest", "clean", "prepare", "train_restorer", "evaluate_restorer", "damage", "restore",
+    "inventory", "ingest", "clean", "prepare", "train_restorer", "evaluate_restorer", "evaluate_steps",
+    "damage", "restore",
     "train_classifier", "evaluate_classifier", "train_generator", "evaluate_generator", "generate",
 )  # fmt: skip
 PLOTTED = tuple(

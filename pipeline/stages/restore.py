@@ -33,7 +33,7 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
     manifest = pd.read_csv(inputs["damaged"] / "manifest.csv")
     detect = "none" if params.detect == "auto" else params.detect  # masks are given
     settings = params.rooted(ctx.root).model_copy(update={"detect": detect})
-    kit = load_kit(settings, ctx.root / params.methods, ctx.root / params.model)
+    kit = load_kit(settings, inputs["methods"])
     rows: list[dict[str, Any]] = []
     failures: dict[str, str] = {}
     with atomic_path(outputs["restored"]) as folder, atomic_path(outputs["plots"]) as plots:
@@ -147,6 +147,7 @@ STAGE = Stage(
         "damaged": paths.DAMAGED,
         "model": paths.RESTORER,
         "methods": Path("models/methods.json"),
+        "steps": Path("models/steps.json"),
     },
     outputs={"restored": paths.RESTORED, "plots": paths.plots("restore")},
 )

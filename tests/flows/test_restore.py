@@ -93,7 +93,7 @@ def test_every_way_to_run_leaves_the_same_bytes_and_the_same_account(
 def request_(archive: hostile.Archive, tmp_path: Path) -> Request:
     settings = restore_settings(max_failure_ratio=1, shard_megapixels=0.01)
     methods = archive.source.parent / "methods.json"
-    return Request(archive.source, tmp_path / "out", settings, methods, tmp_path, archive.masks)
+    return Request(archive.source, tmp_path / "out", settings, methods, archive.masks)
 
 
 def test_ray_restores_an_archive_and_survives_a_killed_worker(

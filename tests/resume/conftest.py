@@ -50,7 +50,7 @@ def request_for(tmp_path: Path, methods: Path) -> Callable[..., Request]:
 
     def make(source: Path, masks: Path | None = None, **changes: object) -> Request:
         settings = SETTINGS.model_copy(update=changes)
-        return Request(source, tmp_path / "out", settings, methods, tmp_path, masks)
+        return Request(source, tmp_path / "out", settings, methods, masks)
 
     return make
 

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import cv2
 import pytest
@@ -180,12 +181,14 @@ def test_a_source_that_changes_while_it_is_read_is_not_mixed_with_what_it_was(
 @pytest.mark.parametrize("part", ["weights.safetensors", "card.json"])
 def test_a_broken_model_stops_the_run_before_it_begins(part, archive, request_for, tmp_path):
     source, masks = archive(2)
-    model = tmp_path / "model"
+    model = tmp_path / "models/restorer"
     shutil.copytree(ROOT / "pretrained/restorer", model)
     (model / part).write_bytes((model / part).read_bytes()[:100])
     chosen = {"thin": {"best": "telea"}, "wide": {"best": "learnt"}}
     (tmp_path / "methods.json").write_text(json.dumps({"by_shape": chosen}))
-    request = replace(request_for(source, masks), model=model)
+    request = request_for(source, masks)
+    trained = PurePosixPath(model.parent)
+    request = replace(request, settings=request.settings.model_copy(update={"trained": trained}))
     with pytest.raises(PentimentoError) as caught:
         restore_archive(request)
     assert str(model) in str(caught.value) and "\n" not in str(caught.value)

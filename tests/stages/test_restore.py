@@ -22,6 +22,7 @@ def project(tmp_path):
     (tmp_path / "models/restorer").mkdir(parents=True)
     chosen = {"thin": {"best": "telea"}, "wide": {"best": "navier_stokes"}}
     (tmp_path / "models/methods.json").write_text(json.dumps({"by_shape": chosen}))
+    (tmp_path / "models/steps.json").write_text("{}")
     damaged = tmp_path / "data/damaged"
     rows = []
     for number, suffix in enumerate(("jpg", "png", "tif")):

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.archive.shards import Shards, write_shards
 from pipeline.errors import PentimentoError
-from pipeline.models.registry import load_card, save_model
+from pipeline.models.registry import load_card, load_model, save_model
 from pipeline.restoration.learnt import LearntFiller
 from pipeline.stage import Context
 from pipeline.stages import damage, evaluate_restorer, train_restorer
@@ -103,7 +103,7 @@ def test_training_from_a_cold_and_from_a_warm_state_gives_the_same_bytes(project
 
 def test_training_goes_on_from_pretrained_weights(project):
     train(project)
-    network, arguments = LearntFiller(project / "one/restorer").network, TRAIN["network"]
+    network, arguments = load_model(project / "one/restorer")[0], TRAIN["network"]
     save_model(
         project / "pretrained",
         network.half(),
@@ -113,7 +113,7 @@ def test_training_goes_on_from_pretrained_weights(project):
     )
     train(project, "two", start_from="pretrained", epochs=1, learning_rate=1e-12)
     assert load_card(project / "two/restorer")["started_from"] != "new"
-    weights = LearntFiller(project / "two/restorer").network.state_dict()
+    weights = load_model(project / "two/restorer")[0].state_dict()
     for name, value in network.float().state_dict().items():
         assert np.array_equal(weights[name].numpy(), value.numpy())
 

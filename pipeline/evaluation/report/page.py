@@ -47,6 +47,7 @@ def render(sources: Sources, title: str) -> str:
         data=_data(sources, metrics),
         classifier=_classifier(sources, metrics),
         restorer=_restorer(sources),
+        enhanced=charts.picture(sources.plots / "evaluate_steps" / "enhanced.png"),
         restored=_restored(sources),
         generator=_generator(sources),
     )

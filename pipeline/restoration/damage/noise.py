@@ -10,6 +10,6 @@ from pipeline.restoration.damage.texture import Mask, Pixels
 def noise(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """Gaussian noise of 4 to 12 % of the range, partly grey; the mask is empty."""
     strength = rng.uniform(0.04, 0.12)
-    shared = rng.standard_normal(pixels.shape[:2])[..., None] * 0.6
-    grain = strength * (shared + 0.8 * rng.standard_normal(pixels.shape))
+    shared = rng.standard_normal(pixels.shape[:2], np.float32)[..., None] * np.float32(0.6)
+    grain = np.float32(strength) * (shared + np.float32(0.8) * rng.standard_normal(pixels.shape, np.float32))
     return np.clip(pixels + grain, 0, 1).astype(np.float32), np.zeros(pixels.shape[:2], np.bool_)

@@ -10,6 +10,7 @@ Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)
 
 REFERENCE_SIDE = 384  # pixels of the longer side at which sizes are stated
+FAINT = 1.5 / 255  # a change that nobody sees
 
 
 def scale(shape: tuple[int, ...]) -> float:
@@ -79,3 +80,36 @@ def paint(pixels: Pixels, colour: NDArray[np.float32], opacity: NDArray[np.float
     mixed = np.clip(pixels * (1 - alpha) + colour * alpha, 0.0, 1.0).astype(np.float32)
     damaged = np.where(covered[..., None], mixed, pixels)
     return damaged, np.asarray((damaged != pixels).any(axis=2), np.bool_)
+
+
+def shown(before: Pixels, after: Pixels) -> tuple[Pixels, Mask]:
+    """A damaged picture without its traces too faint to be seen, and which pixels changed.
+
+    Soft edges thin out for ever; a mask is to hold only what an eye could find.
+    """
+    held = np.clip(after, 0.0, 1.0).astype(np.float32)
+    changed = np.asarray((np.abs(held - before) > FAINT).any(axis=2), np.bool_)
+    return np.where(changed[..., None], held, before), changed
+
+
+def bezier(points: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
+    """A Bezier curve (steps, 2) of any degree, from its control points (N, 2), N >= 2."""
+    t = np.linspace(0, 1, steps)[:, None, None]
+    curve = np.broadcast_to(points, (steps, *points.shape))
+    while curve.shape[1] > 1:  # de Casteljau
+        curve = curve[:, :-1] * (1 - t) + curve[:, 1:] * t
+    return np.asarray(curve[:, 0])
+
+
+def stroke(canvas: NDArray[np.uint8], points: NDArray[np.float64], strength: float, width: float) -> None:
+    """Draw a line (N, 2) of (x, y) with soft edges into a canvas (H, W).
+
+    Thinner than a pixel, it becomes fainter instead. `strength` in [0, 1] becomes 0 to 255.
+    """
+    thickness = max(1, round(width))
+    faint = min(1.0, width / thickness)
+    fixed = np.round(points * 16).astype(np.int32)
+    cv2.polylines(
+        canvas, [fixed], isClosed=False, color=round(255 * strength * faint), thickness=thickness,
+        lineType=cv2.LINE_AA, shift=4,
+    )  # fmt: skip

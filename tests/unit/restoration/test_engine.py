@@ -8,10 +8,11 @@ from PIL import Image
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import engine
+from pipeline.restoration.choice import Choice, choose
 from pipeline.restoration.engine import Tree, Work, restore_work
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.masks import write_mask
-from pipeline.restoration.methods import choose, load_kit
+from pipeline.restoration.methods import load_kit
 from pipeline.restoration.statements import EDITED_BY_ALGORITHM
 from pipeline.restoration.steps import FillFailed
 from tests.conftest import kit, restore_settings
@@ -156,8 +157,8 @@ def test_a_source_that_changes_meanwhile_is_refused(made):
 def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
     path = tmp_path / "methods.json"
     path.write_text('{"by_shape": {"thin": {"best": "telea"}, "wide": {"best": "biharmonic"}}}')
-    assert choose(path) == ({"thin": "telea", "wide": "biharmonic"}, {})
-    assert load_kit(SETTINGS, path, tmp_path).by_shape["wide"].name == "biharmonic"
+    assert choose(path) == Choice({"thin": "telea", "wide": "biharmonic"}, {})
+    assert load_kit(SETTINGS, path).by_shape["wide"].name == "biharmonic"
     path.write_text('{"by_shape": {"thin": {"best": "magic"}, "wide": {"best": "telea"}}}')
     with pytest.raises(PentimentoError, match="unknown method 'magic'"):
         choose(path)

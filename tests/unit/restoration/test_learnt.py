@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.errors import PentimentoError
-from pipeline.models.registry import build, save_model
+from pipeline.models.registry import build, load_model, save_model
 from pipeline.models.surroundings import REACH
 from pipeline.restoration import learnt
 from pipeline.restoration.fill import fillers
@@ -104,7 +104,7 @@ def test_a_result_of_another_shape_or_a_failing_engine_is_a_failed_filling(heigh
 def test_it_says_what_it_runs_on(folder):
     filler = LearntFiller(folder, "torch")
     assert filler.engine == "torch fp32" and filler.libraries == ("torch",)
-    assert filler.reach == filler.network.reach + REACH + filler.start.reach
+    assert filler.reach == filler.network_reach + REACH + filler.start.reach
 
 
 def test_pictures_that_are_not_grey_or_rgb_are_refused(folder):
@@ -115,11 +115,12 @@ def test_pictures_that_are_not_grey_or_rgb_are_refused(folder):
 
 @pytest.mark.parametrize(("value", "reason"), [(float("nan"), "not finite"), (1e4, "out of range")])
 def test_a_broken_network_is_found_out(folder, value, reason):
-    filler = LearntFiller(folder)
+    network, card = load_model(folder)
     with torch.no_grad():
-        filler.network.head.bias.fill_(value)
+        network.head.bias.fill_(value)
+    save_model(folder, network, "residual_unet", SIZES, {"start": card["start"]})
     with pytest.raises(FillFailed, match=reason):
-        filler(*scene())
+        LearntFiller(folder)(*scene())
 
 
 def test_no_holes_need_no_network(folder):
@@ -129,7 +130,7 @@ def test_no_holes_need_no_network(folder):
 
 
 def test_half_precision_weights_are_read_as_they_are(folder, tmp_path):
-    network = LearntFiller(folder).network
+    network, _ = load_model(folder)
     save_model(tmp_path / "half", network.half(), "residual_unet", SIZES, {"start": "telea"})
     pixels, mask = scene()
     assert np.isfinite(LearntFiller(tmp_path / "half")(pixels, mask)).all()

@@ -1,0 +1,272 @@
+"""Measure mode `conserve` on paintings and damage that no model has seen: find the damage, then fill it.
+
+    python benchmarks/blind.py --patterns DIR
+    python benchmarks/blind.py --images DIR --detector learnt --limit 20 --json
+
+Every painting is damaged by each kind in turn (pipeline/restoration/damage, seeds that no training draws)
+and by a crack pattern of --patterns (pictures, black on white), laid over it as dark or pale paint. Each
+detector looks for the damage; what it finds is filled by the learnt filler. Without damage, the same
+paintings must come back as they are.
+
+Figures, with 95 % bootstrap intervals over paintings:
+    F1         of the found pixels against the damaged ones, none forgiven; one work's mean
+    F1 +-1     the same, forgiving one pixel to each side
+    gain       PSNR of the whole picture after filling, less that of the damaged one, in dB
+    changed    share of an undamaged painting's pixels that would change
+    copies     share of undamaged paintings in which nothing is found: they come back byte for byte
+
+The paintings are the demo archive's test split (originals, --side pixels at most) unless --images says
+otherwise. Detectors are called directly, as `pentimento restore` calls them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline import environment, paths
+from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.shards import INDEX
+from pipeline.archive.tables import read_table
+from pipeline.catalog.sources import file_of
+from pipeline.errors import ItemError
+from pipeline.evaluation.bootstrap import Interval, mean_interval
+from pipeline.evaluation.restoration import psnr
+from pipeline.progress import say, track
+from pipeline.restoration.damage import MASKED, damage
+from pipeline.restoration.damage.texture import shown
+from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.learnt import LearntFiller
+from pipeline.restoration.learnt_detector import LearntDetector
+from pipeline.restoration.steps import Detector, Filler, FillFailed, Mask, Pixels, Place
+
+PATTERNS = ("patterns, dark", "patterns, pale")
+CLEAN = "undamaged"
+GOALS = {"f1": 0.75, "gain": 3.0, "changed": 0.005, "copies": 0.8}
+_UNSEEN = 771_001  # seeds of trainings are small numbers
+_SHADES = {PATTERNS[0]: (0.02, 0.25), PATTERNS[1]: (0.75, 0.95)}
+
+
+def main() -> None:
+    """Parse the command line, damage, detect, fill and compare, print the figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--patterns", type=Path, metavar="DIR", help="crack patterns, black on white")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="clean paintings (default: test split)")
+    parser.add_argument("--side", type=int, default=1024, help="longer side at most (default 1024)")
+    parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "detector", metavar="DIR")
+    parser.add_argument(
+        "--restorer", type=Path, metavar="DIR", help="default: the trained, else the pretrained"
+    )
+    parser.add_argument("--detector", nargs="+", choices=["classical", "learnt"])
+    parser.add_argument("--kinds", nargs="+", choices=[*MASKED, *PATTERNS, CLEAN], metavar="KIND")
+    parser.add_argument("--limit", type=int, help="only so many paintings")
+    parser.add_argument("--seed", type=int, default=0, help="of damage and of the choice of patterns")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(environment.threads())
+    pictures = _paintings(arguments)
+    patterns = _files(arguments.patterns) if arguments.patterns else []
+    if not pictures or (arguments.patterns and not patterns):
+        parser.error(f"no picture in {arguments.patterns if pictures else arguments.images}")
+    kinds = arguments.kinds or [*MASKED, *(PATTERNS if patterns else ()), CLEAN]
+    if set(kinds) & set(PATTERNS) and not patterns:
+        parser.error("--kinds names patterns: give their folder by --patterns DIR")
+    known: dict[str, Detector] = {}
+    for name in arguments.detector or ["classical", "learnt"]:
+        known[name] = ClassicalDetector() if name == "classical" else LearntDetector(arguments.model)
+    table = measure(pictures, kinds, known, _filler(arguments.restorer), patterns, arguments.seed)
+    figures = summarise(table)
+    print(json.dumps(figures, indent=1) if arguments.json else as_text(figures, len(pictures)))
+
+
+def measure(
+    pictures: Sequence[NDArray[np.uint8]],
+    kinds: Sequence[str],
+    detectors: dict[str, Detector],
+    filler: Filler,
+    patterns: Sequence[Path],
+    seed: int,
+) -> pd.DataFrame:
+    """One row of figures per painting, kind and detector; pictures are rounded to 8 bits."""
+    rows: list[dict[str, Any]] = []
+    for number, picture in enumerate(track(pictures, "blind")):
+        clean = picture.astype(np.float32) / np.float32(255)
+        place = Place(0, 0, *clean.shape[:2])
+        for kind in kinds:
+            rng = np.random.default_rng([_UNSEEN, seed, number, _number(kind)])
+            damaged, mask = _damaged(clean, kind, patterns, rng)
+            damaged = np.round(damaged * 255).astype(np.float32) / np.float32(255)
+            for name, detector in detectors.items():
+                began = time.perf_counter()
+                found = detector(damaged, place)
+                seconds = time.perf_counter() - began
+                row = {"kind": kind, "detector": name, "work": number, "found": float(found.mean())}
+                row |= {"seconds_per_megapixel": seconds / mask.size * 1e6, "copies": float(not found.any())}
+                if kind != CLEAN:
+                    row |= compare(found, mask) | _restored(clean, damaged, found, filler)
+                rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def compare(found: Mask, truth: Mask) -> dict[str, float]:
+    """Precision, recall and F1 of found pixels, and F1 when one pixel to each side is forgiven."""
+    near_truth, near_found = (_grown(mask) for mask in (truth, found))
+    precision, recall = _share(found & truth, found), _share(found & truth, truth)
+    soft = _harmonic(_share(found & near_truth, found), _share(truth & near_found, truth))
+    return {"precision": precision, "recall": recall, "f1": _harmonic(precision, recall), "f1_soft": soft}
+
+
+def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Interval | float]]]:
+    """detector -> kind (and 'all damage', 'all patterns') -> figure -> interval."""
+    found: dict[str, dict[str, dict[str, Interval | float]]] = {}
+    for name, rows in table.groupby("detector", sort=False):
+        groups = {str(kind): part for kind, part in rows.groupby("kind", sort=False)}
+        for title, members in (("all damage", MASKED), ("all patterns", PATTERNS)):
+            part = rows[rows["kind"].isin(members)]
+            if len(part):
+                # A work's figures hang together: it is drawn with all its kinds or not at all.
+                groups[title] = part.groupby("work").mean(numeric_only=True)
+        found[str(name)] = {title: _figures(title, part) for title, part in groups.items()}
+    return found
+
+
+def as_text(figures: dict[str, dict[str, dict[str, Any]]], works: int) -> str:
+    """The figures as a table, and whether they reach the goals."""
+    lines = [f"{works} paintings; mean [95 % interval over paintings]"]
+    lines.append(
+        f"{'detector':10} {'damage':15} {'F1':>18} {'F1 +-1':>7} {'precision':>9} {'recall':>7} "
+        f"{'damaged dB':>10} {'gain dB':>21}"
+    )
+    for name, kinds in figures.items():
+        for kind, row in kinds.items():
+            if kind == CLEAN:
+                continue
+            f1, gain = row["f1"], row["gain"]
+            lines.append(
+                f"{name:10} {kind:15} {f1['value']:5.3f} [{f1['low']:.3f},{f1['high']:.3f}] "
+                f"{row['f1_soft']['value']:7.3f} {row['precision']['value']:9.3f} "
+                f"{row['recall']['value']:7.3f} {row['psnr_damaged']['value']:10.2f} "
+                f"{gain['value']:6.2f} [{gain['low']:5.2f},{gain['high']:5.2f}]"
+            )
+    for name, kinds in figures.items():
+        speed = np.mean([row["seconds_per_megapixel"] for row in kinds.values()])
+        lines.append(f"{name:10} detects {1 / speed:.1f} megapixels a second")
+        if CLEAN in kinds:
+            changed, copies = kinds[CLEAN]["found"], kinds[CLEAN]["copies"]
+            lines.append(
+                f"{name:10} undamaged: changed {changed['value']:.3%} [{changed['low']:.3%},"
+                f"{changed['high']:.3%}], copies {copies['value']:.0%} [{copies['low']:.0%},"
+                f"{copies['high']:.0%}]; goals {GOALS['changed']:.1%} and {GOALS['copies']:.0%}"
+            )
+    lines.append(f"goals: F1 {GOALS['f1']}, gain {GOALS['gain']} dB")
+    return "\n".join(lines)
+
+
+def _figures(kind: str, rows: pd.DataFrame) -> dict[str, Interval | float]:
+    names = ["found", "copies"]
+    if kind != CLEAN:
+        names += ["f1", "f1_soft", "precision", "recall", "psnr_damaged", "psnr_restored", "gain"]
+    found: dict[str, Interval | float] = {name: mean_interval(rows[name].to_numpy()) for name in names}
+    found["seconds_per_megapixel"] = round(float(rows["seconds_per_megapixel"].mean()), 3)
+    return found
+
+
+def _damaged(
+    clean: Pixels, kind: str, patterns: Sequence[Path], rng: np.random.Generator
+) -> tuple[Pixels, Mask]:
+    if kind == CLEAN:
+        return clean, np.zeros(clean.shape[:2], np.bool_)
+    if kind not in PATTERNS:
+        return damage(clean, [kind], rng)
+    drawn = _laid(patterns[int(rng.integers(len(patterns)))], clean.shape, rng)
+    colour = rng.uniform(*_SHADES[kind]) + rng.normal(0, 0.02, 3)
+    opacity = drawn[..., None] * rng.uniform(0.85, 1.0)
+    return shown(clean, (clean + (colour - clean) * opacity).astype(np.float32))
+
+
+def _laid(path: Path, shape: tuple[int, ...], rng: np.random.Generator) -> Mask:
+    """A pattern over a whole picture: as it is and mirrored on, or enlarged by up to what it lacks."""
+    pattern = np.rot90(read_rgb(path)[..., 0] < 128, int(rng.integers(4))).astype(np.float32)
+    lacking = max(1.0, *(length / size for length, size in zip(shape, pattern.shape, strict=False)))
+    factor = float(rng.uniform(1.0, lacking))
+    large = cv2.resize(pattern, None, fx=factor, fy=factor, interpolation=cv2.INTER_LINEAR) > 0.5
+    short = [max(0, length - size) for length, size in zip(shape, large.shape, strict=False)]
+    return np.asarray(np.pad(large, [(0, rest) for rest in short], "symmetric")[: shape[0], : shape[1]])
+
+
+def _restored(clean: Pixels, damaged: Pixels, found: Mask, filler: Filler) -> dict[str, float]:
+    everywhere = np.ones_like(found)
+    before = psnr(damaged, clean, everywhere)
+    try:
+        filled = filler(damaged, found) if found.any() else damaged
+    except FillFailed as error:
+        say(f"not filled, counted as no gain: {error}")
+        filled = damaged
+    after = psnr(np.round(filled * 255).astype(np.float32) / np.float32(255), clean, everywhere)
+    return {"psnr_damaged": before, "psnr_restored": after, "gain": after - before}
+
+
+def _paintings(arguments: argparse.Namespace) -> list[NDArray[np.uint8]]:
+    if arguments.images:
+        files = _files(arguments.images)
+    else:
+        root = paths.project_root()
+        works = read_table(root / paths.WORKS).set_index("id")
+        index = read_table(root / paths.PREPARED / INDEX)
+        chosen = sorted(index.loc[index["split"] == "test", "id"])
+        files = [
+            file_of(str(works.loc[key, "location"]), str(works.loc[key, "path"]), root) for key in chosen
+        ]
+    pictures: list[NDArray[np.uint8]] = []
+    for path in files:
+        if len(pictures) == arguments.limit:
+            break
+        try:
+            pictures.append(read_rgb(path, arguments.side))
+        except ItemError as error:
+            say(f"left out: {path} {error}")
+    return pictures
+
+
+def _files(folder: Path) -> list[Path]:
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    # A limit takes some of everything, not the first folder.
+    return [files[place] for place in np.random.default_rng(0).permutation(len(files))]
+
+
+def _filler(folder: Path | None) -> Filler:
+    if folder is None:
+        folder = paths.RESTORER if paths.RESTORER.is_dir() else paths.PRETRAINED / "restorer"
+    return LearntFiller(folder)
+
+
+def _number(kind: str) -> int:
+    """A number for a kind that stays when kinds are added."""
+    return int.from_bytes(kind.encode()[:6], "big") % 2**31
+
+
+def _grown(mask: Mask) -> Mask:
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+
+
+def _share(part: Mask, whole: Mask) -> float:
+    return float(part.sum() / whole.sum()) if whole.any() else 0.0
+
+
+def _harmonic(one: float, other: float) -> float:
+    return 2 * one * other / (one + other) if one + other else 0.0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""The pictures that the enhancing networks learn from and are measured on: originals at their full size.
+
+The packed pictures of data/prepared are reduced, and so sharper than what the networks will be shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pretraining import Pictures
+
+from pipeline import paths
+from pipeline.archive.images import read_rgb
+from pipeline.archive.shards import INDEX
+from pipeline.archive.tables import read_table
+from pipeline.catalog.sources import file_of
+from pipeline.errors import PentimentoError
+
+
+def originals(root: Path, split: str) -> Pictures:
+    """The pictures of one split ('train', 'val' or 'test') of the project's archive, (H, W, 3) 8-bit sRGB.
+
+    Raises:
+        PentimentoError: when the archive has not been prepared.
+    """
+    missing = [path for path in (paths.WORKS, paths.PREPARED / INDEX) if not (root / path).is_file()]
+    if missing:
+        raise PentimentoError(f"{root / missing[0]} is missing: run `make demo` first, or give --images DIR")
+    works = read_table(root / paths.WORKS)[["id", "location", "path"]]
+    index = read_table(root / paths.PREPARED / INDEX)[["id", "split"]]
+    chosen = works.merge(index[index["split"] == split], on="id")
+    files = [file_of(str(row.location), str(row.path), root) for row in chosen.itertuples()]
+    return [read_rgb(file) for file in files]

@@ -1,0 +1,34 @@
+"""What the detector of damage sees of a picture: its colours, and what stands out in them.
+
+Black-hat and top-hat say how far a place lies below and above the brightness around it: what cracks,
+scratches, hairs and dust have in common. They are made here and not in the network, since morphology costs
+OpenCV a hundredth of what pooling costs an engine. No torch is needed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+HATS = (5, 11)  # pixels: widths of the squares in which a place is compared with its surroundings
+CHANNELS = 3 + 2 * len(HATS)
+HATS_REACH = 2 * (max(HATS) // 2)  # pixels to each side that black-hat and top-hat look at
+_STRENGTH = 4.0  # of both hats, whose values are small
+
+
+def described(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A picture (H, W, 3) in [0, 1] as the network takes it: (CHANNELS, H, W).
+
+    What lies beyond the picture's border does not count.
+    """
+    import cv2
+
+    grey = np.ascontiguousarray(pixels.mean(axis=2, dtype=np.float32))
+    found = np.empty((CHANNELS, *grey.shape), np.float32)
+    found[:3] = pixels.transpose(2, 0, 1) - np.float32(0.5)
+    for number, width in enumerate(HATS):
+        square = np.ones((width, width), np.uint8)
+        for side, operation in enumerate((cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT)):
+            hat = np.asarray(cv2.morphologyEx(grey, operation, square), np.float32)
+            found[3 + 2 * number + side] = hat * np.float32(_STRENGTH)
+    return found

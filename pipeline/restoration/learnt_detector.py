@@ -1,0 +1,144 @@
+"""The learnt detector: probabilities by a trained network, and a rule that makes a mask of them.
+
+The network says for each pixel how probable damage is. The rule errs on the side of leaving paint alone:
+what is probable counts only where it hangs together with what is certain, and a work in which too little
+is certain is left as it is. Its numbers stand in the model's card; they were chosen on pictures that the
+network was not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PentimentoError
+from pipeline.models.hats import described
+from pipeline.restoration.detect import _as_rgb
+from pipeline.restoration.inference import AnyEngine, Precision
+from pipeline.restoration.network import open_network
+from pipeline.restoration.steps import Mask, Pixels, Place, StepFailed, sound
+from pipeline.restoration.tiling import Grid, within
+
+ARCHITECTURE = "damage_detector"
+Map = NDArray[np.float32]  # (H, W), probabilities
+
+_CELL = 1024  # pixels: a tile's side without its context; what memory bears
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How probabilities become a mask.
+
+    probable: the least probability of a pixel of the mask.
+    certain: the probability from which a pixel is beyond doubt.
+    core: how many certain pixels a patch of probable ones must hold; smaller ones are left alone.
+    share: the least share of certain pixels, within such patches, of all pixels of a window (in
+        a restoration: 2,048 pixels a side and the context around it; a smaller work is one window).
+        Below it the window is taken to be undamaged.
+    """
+
+    probable: float
+    certain: float
+    core: int
+    share: float
+
+    def as_dict(self) -> dict[str, float]:
+        """What a card holds under `rule`."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any], folder: Path) -> Rule:
+        """The rule in a card.
+
+        Raises:
+            PentimentoError: when it has none, or one that makes no sense.
+        """
+        found = card.get("rule")
+        told = f"{folder / 'card.json'}: rule is {found!r}; it needs"
+        try:
+            rule = cls(**{name: float(value) for name, value in dict(found).items()})  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise PentimentoError(f"{told} the numbers probable, certain, core, share") from None
+        if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and 0 <= rule.share < 1):
+            raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and 0 <= share < 1")
+        return rule
+
+
+class LearntDetector:
+    """Finds damage by the network in a folder; grey, RGB and CMYK.
+
+    A window is worked on in tiles, each with the network's whole reach as context, so that memory is
+    bounded and no tile shows.
+
+    Args: see open_network.
+
+    Raises:
+        PentimentoError: when the folder holds no detector, its card no rule, or the engine is missing.
+    """
+
+    name = "learnt"
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: AnyEngine = "auto",
+        cache: Path | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        network = open_network(folder, ARCHITECTURE, engine, cache, precision)
+        self.rule = Rule.of(network.card, folder)
+        self.session, self.multiple, self.reach = network.session, network.multiple, network.reach
+        self.engine, self.libraries = network.engine, network.libraries
+
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
+        return decide(self.probability(pixels, place), self.rule)
+
+    def probability(self, pixels: Pixels, place: Place) -> Map:
+        """How probable damage of any kind is in a window (H, W, C) of a picture.
+
+        Raises:
+            StepFailed: when the engine gives up, or the network's result is not sound.
+        """
+        # The network's raster is that of the whole picture, wherever the window begins.
+        before = [start % self.multiple for start in (place.top, place.left)]
+        after = [-(size + more) % self.multiple for size, more in zip(pixels.shape, before, strict=False)]
+        sides = [*zip(before, after, strict=True), (0, 0)]
+        padded = np.pad(_as_rgb(pixels) / np.float32(255.0), sides, mode="symmetric")
+        found = np.empty(padded.shape[:2], np.float32)
+        for tile in Grid(_CELL, self.reach, align=self.multiple, blend=0).tiles(*found.shape):
+            rows, columns = tile.window
+            stops = [-(-side.stop // self.multiple) * self.multiple for side in tile.window]
+            window = (slice(rows.start, stops[0]), slice(columns.start, stops[1]))
+            found[tile.cell] = self._run(padded[window])[within(tile.cell, window)]
+        return found[before[0] : before[0] + pixels.shape[0], before[1] : before[1] + pixels.shape[1]]
+
+    def _run(self, pixels: Pixels) -> Map:
+        maps = self.session.run(described(pixels)[None])
+        if maps.ndim != 4 or maps.shape[2:] != pixels.shape[:2]:
+            raise StepFailed(f"{self.name}: the maps' shape is {maps.shape} for a tile of {pixels.shape[:2]}")
+        spared = np.prod(1 - sound(maps[0], self.name), axis=0)
+        return np.asarray(1 - spared, np.float32)
+
+
+def decide(probability: Map, rule: Rule) -> Mask:
+    """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986)."""
+    mask, certain = patches(probability, rule)
+    return mask if certain >= rule.share else np.zeros_like(mask)
+
+
+def patches(probability: Map, rule: Rule) -> tuple[Mask, float]:
+    """The patches that hold enough certain pixels, whatever their share, and those pixels' share of all."""
+    import cv2
+
+    probable = np.asarray(probability >= rule.probable, np.uint8)
+    count, labels = cv2.connectedComponents(probable, connectivity=8)
+    certain = np.bincount(labels[probability >= rule.certain], minlength=count)
+    keep = certain >= max(1, rule.core)
+    keep[0] = False  # the background
+    return np.asarray(keep[labels]), float(certain[keep].sum() / probability.size)

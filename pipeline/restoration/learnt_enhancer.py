@@ -1,0 +1,189 @@
+"""The learnt steps `enhance` and `upscale`: local networks, run on windows of a picture.
+
+A network says what is to be added to the window, or to its interpolation. Each of its values depends on
+pixels within its reach only, so that windows which show that much context leave no seam.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.errors import PentimentoError
+from pipeline.models.export import exported, kept_in
+from pipeline.restoration import inference
+from pipeline.restoration.classical import Lanczos, _noise, lanczos
+from pipeline.restoration.inference import AnyEngine, Array, Precision, Session
+from pipeline.restoration.steps import Look, Pixels, StepFailed
+
+if TYPE_CHECKING:
+    from pipeline.restoration.colour import ColourMap, ColourModel
+
+LEAST_NOISE = 4.0 / 255  # nine of ten clean paintings are estimated to have less, canvas and all
+_UNDERESTIMATED = 1.1  # the smoothest blocks show less noise than there is
+MOST_NOISE = 50.0 / 255  # what the network was trained with, at most
+
+
+class _Network:
+    """A network in a folder, with its engine; see LearntEnhancer and LearntUpscaler.
+
+    Raises:
+        PentimentoError: when the folder holds another network, or the engine is not installed.
+    """
+
+    reach: int
+    multiple: int
+    session: Session
+
+    def __init__(
+        self,
+        folder: Path,
+        architecture: str,
+        engine: AnyEngine,
+        cache: Path | None,
+        precision: Precision | None,
+    ) -> None:
+        chosen = inference.choose(engine, precision)
+        if chosen == "torch":
+            from pipeline.models.registry import load_model
+
+            network, card = load_model(folder)
+            self.card = _require(card, architecture, folder)
+            sizes: Any = network
+            self.multiple, self.reach = int(sizes.multiple), int(sizes.reach)
+            self.session = inference.open_session("torch", network.float(), precision)
+        else:
+            model = exported(folder, cache or kept_in(folder))
+            self.card = _require(dict(model.card), architecture, folder)
+            self.multiple, self.reach = model.multiple, model.reach
+            half: Precision | None = "bf16" if chosen == "openvino" else None
+            self.session = inference.open_session(chosen, model.onnx, precision or half)
+
+    @property
+    def engine(self) -> str:
+        """The engine, and what it computes in: for the sidecar."""
+        return f"{self.session.engine} {self.session.precision}"
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """The packages that a result depends on, beside those of the classical methods."""
+        return (inference.PACKAGES[self.session.engine],)
+
+    def _residual(self, pixels: Pixels, shape: tuple[int, ...], name: str, *more: Array) -> Pixels:
+        """What the network adds, (h, w, 3) or (h, w, 1), to something of that shape.
+
+        Raises:
+            StepFailed: when the picture is neither grey nor RGB, or the result has another shape.
+        """
+        channels = pixels.shape[2]
+        if channels not in (1, 3):
+            raise StepFailed(f"{name} knows grey and RGB, not {channels} channels")
+        rgb = np.broadcast_to(pixels, (*pixels.shape[:2], 3)).transpose(2, 0, 1)[None]
+        made = self.session.run(np.ascontiguousarray(rgb), *more)
+        if made.shape != (1, 3, *shape[:2]):
+            raise StepFailed(f"the result of {name} is {made.shape}, not {(1, 3, *shape[:2])}")
+        values = made[0].transpose(1, 2, 0)
+        return values if channels == 3 else np.asarray(values.mean(axis=2, keepdims=True), np.float32)
+
+
+class LearntEnhancer(_Network):
+    """Takes noise away by the network in a folder, then gives the whole picture's colours back.
+
+    A picture whose noise is less than `LEAST_NOISE` is not denoised, and one whose colours are judged
+    sound keeps them: a picture that needs neither comes back bit for bit.
+
+    Args:
+        folder: card and weights.
+        engine: what runs the network; auto is the fastest that costs next to no quality (see
+            inference.choose). Engines other than torch run it as an ONNX model.
+        cache: folder in which the ONNX model is kept; None is the state folder of the project that
+            `folder` lies in; outside a project it is made each time (seconds).
+        colour: what judges the colours; None leaves them alone.
+        sigma: the noise's standard deviation, of [0, 1]; None estimates it from the picture.
+        precision: see inference.open_session; None is bf16 for OpenVINO. What is added is small, so that
+            bf16 costs less than a level of 8 bit.
+
+    Raises:
+        PentimentoError: when the folder holds no enhancer, or the engine is not installed.
+        ValueError: when sigma is negative or not finite.
+    """
+
+    name = "learnt"
+    scale = 1
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: AnyEngine = "auto",
+        cache: Path | None = None,
+        colour: ColourModel | None = None,
+        sigma: float | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        super().__init__(folder, "enhancer", engine, cache, precision)
+        if sigma is not None and not (np.isfinite(sigma) and sigma >= 0):
+            raise ValueError(f"sigma is a standard deviation of [0, 1], not {sigma}")
+        self.colour, self.given, self.sigma = colour, sigma, sigma or 0.0
+        self.colours: ColourMap | None = None
+
+    def tuned(self, look: Look) -> LearntEnhancer:
+        """See Enhancer: the noise is measured where the samples are smoothest, the colours overall."""
+        tuned = copy(self)
+        tuned.sigma = _UNDERESTIMATED * _noise(look) if self.given is None else self.given
+        rgb = look.overview.shape[2] == 3
+        tuned.colours = self.colour.tuned(look.overview) if self.colour is not None and rgb else None
+        return tuned
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """See Enhancer; ink (CMYK) is refused where it has noise."""
+        result = pixels
+        if self.sigma >= LEAST_NOISE:
+            level = np.full((1, 1, *pixels.shape[:2]), min(self.sigma, MOST_NOISE), np.float32)
+            result = pixels + self._residual(pixels, pixels.shape, self.name, level)
+        return result if self.colours is None else self.colours(np.clip(result, 0, 1))
+
+
+class LearntUpscaler(_Network):
+    """Enlarges by the network in a folder: Lanczos interpolation, and what the network adds to it.
+
+    Args:
+        folder: card and weights; the network's scale is 2 or 4.
+        engine: see LearntEnhancer.
+        cache: see LearntEnhancer.
+        precision: see LearntEnhancer.
+
+    Raises:
+        PentimentoError: when the folder holds no upscaler, or the engine is not installed.
+    """
+
+    name = "learnt"
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: AnyEngine = "auto",
+        cache: Path | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        super().__init__(folder, "upscaler", engine, cache, precision)
+        self.scale = int(self.card["arguments"]["scale"])
+        self.reach = max(self.reach, Lanczos.reach)
+
+    def tuned(self, look: Look) -> LearntUpscaler:
+        """See Enhancer: itself."""
+        del look
+        return self
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """See Enhancer."""
+        larger = lanczos(pixels, self.scale)
+        return larger + self._residual(pixels, larger.shape, self.name)
+
+
+def _require(card: dict[str, Any], architecture: str, folder: Path) -> dict[str, Any]:
+    if card["architecture"] != architecture:
+        raise PentimentoError(f"{folder} holds a '{card['architecture']}', not an {architecture}")
+    return card

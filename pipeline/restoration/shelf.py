@@ -1,0 +1,41 @@
+"""Where trained models are found: what was trained here comes before what comes with Pentimento."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PentimentoError
+
+METHODS = "methods.json"  # which method fills which damage best, as measured
+STEPS = "steps.json"  # which method is best for the other steps
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Two folders that hold models by name: restorer, detector, enhancer, colour, upscaler_x2, upscaler_x4.
+
+    trained: what the pipeline trained on the archive at hand; may lack some or all.
+    pretrained: weights that come with Pentimento.
+    """
+
+    trained: Path
+    pretrained: Path
+
+    def has(self, name: str) -> bool:
+        """Whether either folder holds a model or file of that name."""
+        return any((folder / name).exists() for folder in (self.trained, self.pretrained))
+
+    def find(self, name: str) -> Path:
+        """The folder of a model, or a file.
+
+        Raises:
+            PentimentoError: when neither folder holds it.
+        """
+        for folder in (self.trained, self.pretrained):
+            if (folder / name).exists():
+                return folder / name
+        raise PentimentoError(
+            f"there is no {name} in {self.trained} or {self.pretrained}: `dvc repro` makes the first, "
+            "a clone brings the second"
+        )

@@ -1,0 +1,221 @@
+"""Evaluate steps: detection, enhancing and enlarging, classical against learnt; which one does what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.atomic import atomic_path, write_json
+from pipeline.archive.shards import Shards
+from pipeline.archive.sheets import contact_sheet
+from pipeline.errors import PentimentoError
+from pipeline.evaluation.bootstrap import mean_interval
+from pipeline.evaluation.detection import compare
+from pipeline.evaluation.restoration import psnr
+from pipeline.params import StageParams
+from pipeline.progress import say, track
+from pipeline.restoration.choice import CLASSICAL, LEARNT
+from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
+from pipeline.restoration.colour import ColourModel, difference
+from pipeline.restoration.damage import MASKED, damage
+from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.enhancing import apply
+from pipeline.restoration.learnt_detector import LearntDetector
+from pipeline.restoration.learnt_enhancer import LearntEnhancer, LearntUpscaler
+from pipeline.restoration.shelf import STEPS, Shelf
+from pipeline.restoration.steps import Detector, Enhancer, Look, Pixels, Place
+from pipeline.stage import Context, Files, Metrics, Stage
+
+CLEAN = "undamaged"
+AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
+SCALES = (2, 4)
+FALSE_ALARMS = 0.005  # share of an undamaged picture's pixels that a detector may change, at most
+
+Row = dict[str, Any]
+
+
+class Params(StageParams):
+    """How many works the methods are chosen and judged on."""
+
+    choosing: int = Field(ge=1)
+    testing: int = Field(ge=2)
+    noise: tuple[float, ...] = Field(min_length=1)
+    panels: int = Field(ge=1)
+    seed: int = Field(ge=0)
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Choose by val works, report test works."""
+    shards = Shards(inputs["prepared"])
+    methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED))
+    tables: dict[str, pd.DataFrame] = {}
+    shown = [*methods.enhancers][-1]
+    sheet: list[list[Pixels]] = []
+    for split, most in (("val", params.choosing), ("test", params.testing)):
+        chosen = shards.rows(split)[:most]
+        if not chosen:
+            raise PentimentoError(f"evaluate_steps: the {split} split is empty; see prepare.split")
+        rows: list[Row] = []
+        for number, row in enumerate(track(chosen, f"evaluate_steps: {split}")):
+            truth = shards[row].astype(np.float32) / np.float32(255)
+            seeds = [params.seed, int(split == "test"), number]
+            rows += [{"work": number, **line} for line in methods.detected(truth, seeds)]
+            for line, pictures in methods.enhanced(truth, params.noise, seeds):
+                rows.append({"work": number, **line})
+                if split == "test" and number < params.panels and line["method"] == shown:
+                    sheet.append(pictures)
+            rows += [{"work": number, **line} for line in methods.enlarged(truth)]
+        tables[split] = pd.DataFrame(rows)
+    steps = choose(tables["val"])
+    for step, entry in steps.items():
+        if entry["best"] != LEARNT and LEARNT in entry["f1" if step == "detect" else "psnr"]:
+            say(f"evaluate_steps: {entry['best']} is better for {step}: it is chosen")
+    write_json(outputs["steps"], steps)
+    with atomic_path(outputs["plots"]) as folder:
+        folder.mkdir()
+        means = tables["test"].groupby(["step", "kind", "method"], sort=False).mean(numeric_only=True)
+        means.drop(columns="work").round(4).to_csv(folder / "by_kind.csv", lineterminator="\n")
+        headings = ("aged", f"enhanced, {shown}", "truth")
+        rounded = [[np.round(pixels * 255).astype(np.uint8) for pixels in line] for line in sheet]
+        contact_sheet(folder / "enhanced.png", rounded, 320, headings=headings)
+    return {
+        "best": {step: entry["best"] for step, entry in steps.items()},
+        "figures": _figures(tables["test"]),
+    }
+
+
+class _Methods:
+    """Classical and, where there are weights, learnt methods of each step."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.detectors: dict[str, Detector] = {CLASSICAL: ClassicalDetector()}
+        self.enhancers: dict[str, Enhancer] = {CLASSICAL: LevelsAndDenoise()}
+        self.upscalers: dict[int, dict[str, Enhancer]] = {n: {CLASSICAL: Lanczos(n)} for n in SCALES}
+        if shelf.has("detector"):
+            self.detectors[LEARNT] = LearntDetector(shelf.find("detector"))
+        if shelf.has("enhancer") and shelf.has("colour"):
+            colour = ColourModel(shelf.find("colour"))
+            self.enhancers[LEARNT] = LearntEnhancer(shelf.find("enhancer"), colour=colour)
+        for scale in SCALES:
+            if shelf.has(f"upscaler_x{scale}"):
+                self.upscalers[scale][LEARNT] = LearntUpscaler(shelf.find(f"upscaler_x{scale}"))
+
+    def detected(self, truth: Pixels, seeds: list[int]) -> Iterator[Row]:
+        """F1 for every kind of damage, and the share of an undamaged picture that would be changed."""
+        place = Place(0, 0, *truth.shape[:2])
+        for order, kind in enumerate((CLEAN, *MASKED)):
+            damaged, mask = truth, np.zeros(truth.shape[:2], np.bool_)
+            if kind != CLEAN:
+                damaged, mask = damage(truth, [kind], np.random.default_rng([*seeds, order]))
+            for name, detector in self.detectors.items():
+                found = detector(damaged, place)
+                row: Row = {"step": "detect", "kind": kind, "method": name, "changed": float(found.mean())}
+                if kind == CLEAN:
+                    row["copies"] = float(not found.any())
+                yield row | (compare(found, mask) if mask.any() else {})
+
+    def enhanced(
+        self, truth: Pixels, levels: tuple[float, ...], seeds: list[int]
+    ) -> Iterator[tuple[Row, list[Pixels]]]:
+        """PSNR and colour difference (CIEDE2000) after noise of some levels, fading and varnish."""
+        aged: dict[str, Pixels] = {"undamaged": truth}
+        rng = np.random.default_rng([*seeds, 100])
+        for level in levels:
+            noisy = truth + rng.normal(0, level / 255, truth.shape)
+            aged[f"noise {level:g}"] = _rounded(noisy)
+        for kind in AGEINGS[1:]:
+            aged[kind] = _rounded(damage(truth, [kind], rng)[0])
+        for kind, before in aged.items():
+            for name, method in self.enhancers.items():
+                after = apply(method.tuned(Look(before, (before,))), before)
+                row = {"step": "enhance", "kind": kind, "method": name}
+                figures = {"psnr": _psnr(after, truth), "colour": difference(after, truth)}
+                figures |= {"psnr_before": _psnr(before, truth), "colour_before": difference(before, truth)}
+                yield row | figures, [before, after, truth]
+
+    def enlarged(self, truth: Pixels) -> Iterator[Row]:
+        """PSNR of luma (ITU-R BT.601) after a bicubic reduction is enlarged again."""
+        for scale, methods in self.upscalers.items():
+            height, width = (size // scale * scale for size in truth.shape[:2])
+            whole = truth[:height, :width]
+            small = _rounded(reduced(whole, scale))
+            for name, method in methods.items():
+                after = apply(method, small)
+                figure = _psnr(_luma(after), _luma(whole))
+                yield {"step": f"upscale_x{scale}", "kind": "reduced", "method": name, "psnr": figure}
+
+
+def choose(val: pd.DataFrame) -> dict[str, Any]:
+    """The best method of each step: what models/steps.json holds."""
+    found: dict[str, Any] = {}
+    for step, rows in val.groupby("step", sort=False):
+        if step == "detect":
+            clean = rows[rows["kind"] == CLEAN].groupby("method", sort=False)["changed"].mean()
+            means = rows[rows["kind"] != CLEAN].groupby("method", sort=False)["f1"].mean()
+            # What would paint over sound paint is out, however much damage it finds.
+            fair = means[clean <= FALSE_ALARMS]
+            best = str((fair if len(fair) else means[[CLASSICAL]]).idxmax())
+            found["detect"] = {"best": best, "f1": _by_method(means), "false_alarms": _by_method(clean)}
+        else:
+            means = rows.groupby("method", sort=False)["psnr"].mean()
+            found[str(step)] = {"best": str(means.idxmax()), "psnr": _by_method(means)}
+    return found
+
+
+def reduced(pixels: Pixels, scale: int) -> Pixels:
+    """A picture (H, W, 3) reduced by antialiased bicubic interpolation, as super-resolution is judged by."""
+    from PIL import Image
+
+    size = (pixels.shape[1] // scale, pixels.shape[0] // scale)
+    bands = [
+        Image.fromarray(np.ascontiguousarray(pixels[..., band])).resize(size, Image.Resampling.BICUBIC)
+        for band in range(pixels.shape[2])
+    ]
+    return np.stack([np.asarray(band, np.float32) for band in bands], axis=2)
+
+
+def _figures(test: pd.DataFrame) -> dict[str, Any]:
+    """step -> kind -> method -> figure -> interval over works."""
+    found: dict[str, Any] = {}
+    for (step, kind, method), rows in test.groupby(["step", "kind", "method"], sort=False):
+        numbers = rows.drop(columns=["work", "step", "kind", "method"]).dropna(axis=1, how="all")
+        figures = {str(name): mean_interval(numbers[name].dropna()) for name in numbers}
+        found.setdefault(str(step), {}).setdefault(str(kind), {})[str(method)] = figures
+    return found
+
+
+def _by_method(means: pd.Series[float]) -> dict[str, float]:
+    return {str(method): round(float(value), 4) for method, value in means.items()}
+
+
+def _rounded(pixels: Any) -> Pixels:
+    """As an 8-bit file would hold it."""
+    return np.asarray(np.round(np.clip(pixels, 0, 1) * 255) / 255, np.float32)
+
+
+def _psnr(pixels: Pixels, truth: Pixels) -> float:
+    return psnr(pixels, truth, np.ones(truth.shape[:2], np.bool_))
+
+
+def _luma(pixels: Pixels) -> Pixels:
+    luma = cv2.transform(np.ascontiguousarray(pixels), np.array([[0.299, 0.587, 0.114]], np.float32))
+    return np.asarray(luma, np.float32).reshape(*pixels.shape[:2], 1)
+
+
+STAGE = Stage(
+    "evaluate_steps",
+    Params,
+    run,
+    inputs={
+        "prepared": paths.PREPARED,
+        **{f"{name} weights": paths.PRETRAINED / name for name in ("colour", "detector", "enhancer")},
+    },
+    outputs={"plots": paths.plots("evaluate_steps"), "steps": Path("models") / STEPS},
+)

@@ -1,0 +1,234 @@
+"""Training the detector: tell damage made to order from paint, in pictures of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipeline.errors import PentimentoError
+from pipeline.models.detector import DamageDetector
+from pipeline.models.hats import described
+from pipeline.params import StageParams
+from pipeline.training.loop import Batch, Row
+
+Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
+Mask = NDArray[np.bool_]  # (H, W)
+Crop = tuple[NDArray[np.float32], NDArray[np.bool_], Mask]  # (C, S, S), (K, S, S) and (S, S)
+
+# Ages a picture: the result; where damage shows, by kind (kinds that were not applied are missing); and
+# where it is too faint for anybody to tell, which counts neither as damage nor as paint.
+Ageing = Callable[[Pixels, np.random.Generator], tuple[Pixels, Mapping[str, Mask], Mask]]
+
+_VALIDATION = 1  # a stream of randomness apart from the epochs'
+_POOL = 12  # pictures whose crops are mixed: a batch is not all of one picture
+_BINS = 200  # of the histograms from which the best threshold is read
+_FALSE_ALARM = 0.7  # weight of false alarms against misses in Tversky's index
+_GREY = 0.08  # share of pictures shown without colour
+
+
+class Examples(StageParams):
+    """How examples are made; a group inside the trainer's parameters."""
+
+    crop: int = Field(ge=32, le=512, multiple_of=16)
+    per_picture: int = Field(ge=1, le=64)
+    pictures: int = Field(ge=1)
+    smallest: int = Field(ge=64)
+    largest: int = Field(ge=64)
+    validation_pictures: int = Field(ge=1)
+
+
+class DetectorTask:
+    """The detector's data, loss and validation for the training loop.
+
+    Args:
+        network: see DamageDetector; ageing may apply the kinds that it knows only.
+        train: pictures, (H, W, 3) 8-bit sRGB.
+        validation: the same, of other works.
+        ageing: damages a picture, or leaves it as it is.
+        examples: sizes and counts; a picture is aged at a longer side between `smallest` and `largest`.
+        batch_size: crops per update.
+        learning_rate: of AdamW.
+        bf16: compute in bfloat16 on a CPU (a GPU's precision is the loop's matter).
+        seed: of sizes, crops and damage.
+    """
+
+    averaged = "detector"
+    monitor: tuple[str, bool] | None = ("val_f1", True)
+    phases: Sequence[tuple[str, str, torch.optim.Optimizer]]
+
+    def __init__(
+        self,
+        network: DamageDetector,
+        *,
+        train: Sequence[NDArray[np.uint8]],
+        validation: Sequence[NDArray[np.uint8]],
+        ageing: Ageing,
+        examples: Examples,
+        batch_size: int,
+        learning_rate: float,
+        bf16: bool,
+        seed: int,
+    ) -> None:
+        if examples.smallest > examples.largest:
+            raise PentimentoError("examples.smallest is larger than examples.largest; exchange them")
+        self.networks: dict[str, nn.Module] = {"detector": network}
+        self.kinds = network.kinds
+        optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-4)
+        self.phases = (("detector", "detector", optimizer),)
+        self.train, self.ageing = train, ageing
+        self.examples, self.batch_size, self.seed, self.bf16 = examples, batch_size, seed, bf16
+        self.validation = self._validation_crops(validation)
+
+    def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
+        """One epoch's batches.
+
+        `picture` (N, C, S, S), see hats.described; `damage` (N, K, S, S); `known` (N, 1, S, S), 0 where
+        nobody can tell.
+        """
+        rng = np.random.default_rng([self.seed, epoch, rank, 0])
+        count = self.examples.pictures // processes
+        # Every picture is drawn once before any is drawn again.
+        rounds = -(-count // len(self.train))
+        order = np.concatenate([rng.permutation(len(self.train)) for _ in range(rounds)])[:count]
+        pool: list[Crop] = []
+        for number, picture in enumerate(order, start=1):
+            pool.extend(self._crops(self.train[picture], rng))
+            if number % _POOL and number < count:
+                continue
+            mixed = [pool[place] for place in rng.permutation(len(pool))]
+            whole = len(mixed) if number == count else len(mixed) // self.batch_size * self.batch_size
+            for first in range(0, whole, self.batch_size):
+                yield stack(mixed[first : first + self.batch_size])
+            pool = mixed[whole:]
+
+    def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
+        """Cross-entropy of each kind and of damage as such, Dice of each kind, Tversky of damage."""
+        damage, known = batch["damage"], batch["known"]
+        with self._precision(damage.device):
+            logits = networks["detector"](batch["picture"], as_logits=True)
+        logits = logits.float()
+        entropies = functional.binary_cross_entropy_with_logits(logits, damage, reduction="none")
+        kinds = (entropies * known).sum(1).mean()
+        either, truth = any_damage(logits), damage.amax(dim=1)
+        entropy = functional.binary_cross_entropy(either.clamp(1e-6, 1 - 1e-6), truth, known[:, 0])
+        dice = overlap((torch.sigmoid(logits) * known).transpose(0, 1), (damage * known).transpose(0, 1), 0.5)
+        present = damage.amax(dim=(0, 2, 3))  # of a kind that a batch lacks, the overlap says nothing
+        per_kind = ((1 - dice) * present).sum() / present.sum().clamp(min=1)
+        either, truth = either * known[:, 0], truth * known[:, 0]
+        tversky = 1 - overlap(either[None], truth[None], _FALSE_ALARM)[0]
+        loss = kinds + 2 * entropy + 0.5 * per_kind + 0.5 * tversky
+        row = {"loss": loss, "entropy": entropy, "dice": per_kind, "tversky": tversky}
+        return loss, {name: float(value.detach()) for name, value in row.items()}
+
+    def validate(self, network: nn.Module, epoch: int) -> Row:
+        """Of fixed crops of other works: the best F1 of any threshold, and false alarms at it."""
+        device = next(network.parameters()).device
+        counts = np.zeros((3, _BINS), np.int64)  # of damage, of paint, and of paint in clean crops
+        for batch in self.validation:
+            with self._precision(device):
+                logits = network(batch["picture"].to(device), as_logits=True).float()
+            bins = (any_damage(logits) * _BINS).long().clamp(0, _BINS - 1).cpu()
+            truth, known = batch["damage"].amax(dim=1) > 0, batch["known"][:, 0] > 0
+            clean = (~truth.flatten(1).any(1))[:, None, None].expand_as(truth)
+            for row, where in enumerate((truth & known, ~truth & known, clean)):
+                counts[row] += torch.bincount(bins[where], minlength=_BINS).numpy()
+        found, alarms, clean_alarms = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+        f1 = 2 * found / np.maximum(1, found + alarms + counts[0].sum())
+        best = int(f1.argmax())
+        return {
+            "val_f1": float(f1[best]),
+            "val_threshold": best / _BINS,
+            "val_precision": float(found[best] / max(1, found[best] + alarms[best])),
+            "val_recall": float(found[best] / max(1, counts[0].sum())),
+            "val_clean_alarms": float(clean_alarms[best] / max(1, counts[2].sum())),
+        }
+
+    def _precision(self, device: torch.device) -> Any:
+        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
+
+    def _validation_crops(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Batch]:
+        rng = np.random.default_rng([self.seed, _VALIDATION])
+        crops = [
+            crop
+            for picture in pictures[: self.examples.validation_pictures]
+            for crop in self._crops(picture, rng)[:3]
+        ]
+        size = self.batch_size
+        return [stack(crops[first : first + size]) for first in range(0, len(crops), size)]
+
+    def _crops(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> list[Crop]:
+        """Crops of one picture, resized, aged as a whole, and rounded to 8 bits as scans are."""
+        side = self.examples.crop
+        clean = _turned(self._sized(picture, rng), rng).astype(np.float32) / np.float32(255)
+        lacking = [max(0, side - length) for length in clean.shape[:2]]
+        if any(lacking):
+            clean = np.pad(clean, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
+        aged, masks, unsure = self.ageing(clean, rng)
+        if unknown := sorted(set(masks) - set(self.kinds)):
+            raise PentimentoError(f"the detector has no map for damage of the kind {', '.join(unknown)}")
+        pixels = np.round(aged * 255).astype(np.float32) / np.float32(255)
+        if rng.random() < _GREY:
+            pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
+        picture_planes = described(pixels)
+        none = np.zeros(pixels.shape[:2], np.bool_)
+        planes = np.stack([masks.get(kind, none) for kind in self.kinds])
+        crops: list[Crop] = []
+        for _ in range(self.examples.per_picture):
+            top, left = (int(place) for place in rng.integers(np.array(none.shape) - side + 1))
+            window = np.s_[..., top : top + side, left : left + side]
+            crops.append((picture_planes[window], planes[window], ~unsure[window]))
+        return crops
+
+    def _sized(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        """The picture at a longer side drawn evenly on a scale of ratios, enlarged by a third at most."""
+        longest = max(picture.shape[:2])
+        largest = min(self.examples.largest, longest * 4 / 3)
+        wanted = np.exp(rng.uniform(np.log(min(self.examples.smallest, largest)), np.log(largest)))
+        factor = wanted / longest
+        size = tuple(max(1, round(length * factor)) for length in picture.shape[1::-1])
+        way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+        return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+
+
+def stack(crops: Sequence[Crop]) -> Batch:
+    """Crops as one batch of tensors."""
+    pictures, planes, known = (np.stack(part) for part in zip(*crops, strict=True))
+    return {
+        "picture": torch.from_numpy(pictures),
+        "damage": torch.from_numpy(planes.astype(np.float32)),
+        "known": torch.from_numpy(known[:, None].astype(np.float32)),
+    }
+
+
+def any_damage(logits: Tensor) -> Tensor:
+    """How probable damage of any kind is, (N, H, W), from the logits (N, K, H, W) of kinds that coincide."""
+    spared: Tensor = functional.logsigmoid(-logits).sum(dim=1)
+    return -torch.expm1(spared)
+
+
+def overlap(found: Tensor, truth: Tensor, false_alarm: float) -> Tensor:
+    """Tversky's index of each of the first axis (Salehi et al. 2017); at 0.5 it is Dice's coefficient.
+
+    Args:
+        found: (G, …), probabilities.
+        truth: the same shape, 0 or 1.
+        false_alarm: how much false alarms count; misses count 1 - `false_alarm`.
+    """
+    found, truth = found.flatten(1), truth.flatten(1)
+    both = (found * truth).sum(1)
+    alarms, misses = found.sum(1) - both, truth.sum(1) - both
+    return (both + 1) / (both + false_alarm * alarms + (1 - false_alarm) * misses + 1)
+
+
+def _turned(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """The picture in one of its eight orientations."""
+    turned = np.rot90(picture, int(rng.integers(4)))
+    return turned[:, ::-1] if rng.random() < 0.5 else turned

@@ -1,0 +1,123 @@
+"""The learnt detector: tiles equal the whole, doubtful patches are left alone, bad models are refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import PentimentoError
+from pipeline.models.registry import build, save_model
+from pipeline.restoration import learnt_detector
+from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide
+from pipeline.restoration.steps import Place, StepFailed
+
+SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}
+RULE = {"probable": 0.3, "certain": 0.6, "core": 1, "share": 0.0}
+
+
+def save(folder, rule=None, architecture="damage_detector", sizes=None):
+    torch.manual_seed(0)
+    network = build(architecture, sizes or SIZES)
+    with torch.no_grad():
+        for weights in network.parameters():
+            weights.add_(torch.randn_like(weights) * 0.2)
+    save_model(folder, network, architecture, sizes or SIZES, {"rule": RULE if rule is None else rule})
+    return folder
+
+
+@pytest.fixture
+def detector(tmp_path):
+    return LearntDetector(save(tmp_path / "detector"), "torch")
+
+
+def scene(height=151, width=173, channels=3):
+    return np.random.default_rng(0).random((height, width, channels)).astype(np.float32)
+
+
+def test_tiles_equal_the_whole(detector, monkeypatch):
+    pixels = scene()
+    place = Place(0, 0, *pixels.shape[:2])
+    whole = detector.probability(pixels, place)
+    assert whole.shape == pixels.shape[:2] and whole.std() > 0.01
+    monkeypatch.setattr(learnt_detector, "_CELL", 40)
+    assert np.abs(detector.probability(pixels, place) - whole).max() < 1e-5
+
+
+def test_a_window_equals_its_part_of_the_whole_wherever_it_begins(detector):
+    pixels = scene()
+    whole = detector.probability(pixels, Place(0, 0, *pixels.shape[:2]))
+    for top, left in ((1, 3), (10, 0), (16, 22)):
+        part = detector.probability(pixels[top:140, left:], Place(top, left, *pixels.shape[:2]))
+        rows = slice(detector.reach if top else 0, 140 - top - detector.reach)
+        columns = slice(detector.reach if left else 0, None)
+        assert np.abs(part - whole[top:140, left:])[rows, columns].max() < 1e-5
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_grey_colour_and_ink_are_taken(detector, channels):
+    pixels = scene(9, 31, channels)
+    mask = detector(pixels, Place(0, 0, 9, 31))
+    assert mask.shape == (9, 31) and mask.dtype == np.bool_
+
+
+def test_ink_and_colour_of_one_look_are_judged_alike(detector):
+    colour = scene(40, 40)
+    ink = np.concatenate([1 - colour, np.zeros((40, 40, 1), np.float32)], axis=2)
+    one, other = (detector.probability(pixels, Place(0, 0, 40, 40)) for pixels in (colour, ink))
+    assert np.abs(one - other).max() < 1e-4
+
+
+def test_what_is_probable_counts_where_it_touches_what_is_certain():
+    values = np.zeros((40, 50), np.float32)
+    values[5, 5:25] = 0.4  # probable, and certain at one end
+    values[5, 20:25] = 0.9
+    values[20, 5:25] = 0.4  # probable only
+    values[30, 5:7] = 0.9  # certain, but two pixels
+    truth = np.zeros_like(values, dtype=bool)
+    truth[5, 5:25] = True
+    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=0.0)), truth)
+    assert decide(values, Rule(0.3, 0.8, core=0, share=0.0)).sum() == 22
+    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=5 / 2000)), truth)
+    assert not decide(values, Rule(0.3, 0.8, core=3, share=6 / 2000)).any()
+    assert not decide(np.zeros_like(values), Rule(0.3, 0.8, core=0, share=0.0)).any()
+
+
+def test_it_says_what_it_runs_on(detector):
+    assert detector.name == "learnt" and detector.engine == "torch fp32" and detector.libraries == ("torch",)
+    assert detector.rule.as_dict() == RULE
+
+
+def test_an_engine_finds_what_torch_finds(detector, tmp_path):
+    pixels = scene(40, 60)
+    other = LearntDetector(tmp_path / "detector", "onnx", tmp_path / "cache")
+    assert (other.reach, other.multiple, other.rule) == (detector.reach, detector.multiple, detector.rule)
+    place = Place(0, 0, 40, 60)
+    assert np.abs(other.probability(pixels, place) - detector.probability(pixels, place)).max() < 1e-4
+
+
+@pytest.mark.parametrize("rule", [3, {}, {**RULE, "core": "many"}, {**RULE, "more": 1}])
+def test_a_card_without_a_rule_is_refused(tmp_path, rule):
+    with pytest.raises(PentimentoError, match="needs the numbers probable, certain, core, share"):
+        LearntDetector(save(tmp_path / "x", rule), "torch")
+
+
+@pytest.mark.parametrize("change", [{"probable": 0}, {"certain": 0.2}, {"share": 1}])
+def test_a_rule_that_makes_no_sense_is_refused(tmp_path, change):
+    with pytest.raises(PentimentoError, match="needs 0 < probable <= certain < 1"):
+        LearntDetector(save(tmp_path / "x", RULE | change), "torch")
+
+
+def test_another_model_is_refused(tmp_path):
+    folder = save(tmp_path / "head", architecture="linear_head", sizes={"inputs": 4, "outputs": 2})
+    with pytest.raises(PentimentoError, match="linear_head"):
+        LearntDetector(folder, "torch")
+
+
+@pytest.mark.parametrize(
+    ("maps", "reason"), [(np.full((1, 2, 8, 8), np.nan), "not finite"), (np.zeros((1, 2, 4, 8)), "shape is")]
+)
+def test_a_result_that_is_not_sound_is_a_failed_step(detector, monkeypatch, maps, reason):
+    monkeypatch.setattr(
+        detector, "session", type("Broken", (), {"run": lambda *_: maps.astype(np.float32)})()
+    )
+    with pytest.raises(StepFailed, match=reason):
+        detector(scene(8, 8), Place(0, 0, 8, 8))

@@ -1,0 +1,125 @@
+"""The detector's examples, loss and validation."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import PentimentoError
+from pipeline.models.detector import DamageDetector
+from pipeline.models.hats import CHANNELS
+from pipeline.training.detector import DetectorTask, Examples, any_damage, overlap
+from tests.conftest import painting
+
+KINDS = ("cracks", "dust")
+
+
+def white_square(pixels, rng):
+    aged, mask = pixels.copy(), np.zeros(pixels.shape[:2], bool)
+    top, left = rng.integers(0, np.array(mask.shape) - 30)
+    mask[top : top + 30, left : left + 30] = True
+    aged[mask] = 1
+    unsure = np.zeros_like(mask)
+    unsure[0] = True
+    return aged, {"dust": mask}, unsure
+
+
+def nothing(pixels, rng):
+    return pixels, {}, np.zeros(pixels.shape[:2], bool)
+
+
+def make_task(ageing=white_square, side=96, **overrides):
+    values = {"crop": 32, "per_picture": 3, "pictures": 4, "smallest": 64, "largest": 128}
+    torch.manual_seed(0)
+    return DetectorTask(
+        DamageDetector(KINDS, widths=(8, 8), blocks=(1,), dilations=(1,)),
+        train=[painting(n, side, side + 9) for n in range(3)],
+        validation=[painting(n, side, side) for n in (10, 11)],
+        ageing=ageing,
+        examples=Examples(validation_pictures=2, **(values | overrides)),
+        batch_size=4,
+        learning_rate=0.01,
+        bf16=False,
+        seed=0,
+    )
+
+
+def same(one, other):
+    return all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_an_epoch_is_a_function_of_seed_and_epoch():
+    task = make_task()
+    first, again, next_epoch = (list(task.batches(epoch, 0, 1)) for epoch in (0, 0, 1))
+    assert len(first) == 3 and all(map(same, first, again))
+    assert not same(first[0], next_epoch[0])
+    assert not same(first[0], next(task.batches(0, 1, 2)))
+
+
+def test_damage_lies_in_the_map_of_its_kind():
+    task = make_task(crop=64)
+    for batch in task.batches(0, 0, 1):
+        assert batch["picture"].shape[1:] == (CHANNELS, 64, 64)
+        cracks, dust = batch["damage"].unbind(1)
+        assert not cracks.any() and dust.any()
+        white = batch["picture"][:, :3].amin(1) == 0.5
+        assert white[dust > 0].all()
+        assert set(batch["known"].unique().tolist()) <= {0.0, 1.0}
+
+
+def test_a_picture_smaller_than_a_crop_is_mirrored_outward():
+    batch = next(make_task(side=40, crop=96).batches(0, 0, 1))
+    assert batch["picture"].shape[2:] == (96, 96)
+
+
+def test_training_lowers_the_loss_and_finds_the_squares():
+    task = make_task(crop=64)
+    network, optimizer = task.networks["detector"], task.phases[0][2]
+    batch = next(task.batches(0, 0, 1))
+    before = task.loss("detector", batch, task.networks)[0].item()
+    for _ in range(40):
+        optimizer.zero_grad()
+        task.loss("detector", batch, task.networks)[0].backward()
+        optimizer.step()
+    after, row = task.loss("detector", batch, task.networks)
+    assert after.item() < before / 2 and row["tversky"] < 0.3
+    assert all(weights.grad.any() for weights in network.parameters())
+
+
+def test_what_is_too_faint_to_tell_costs_nothing():
+    task = make_task()
+    task.networks["detector"].eval()
+    batch = next(task.batches(0, 0, 1))
+    batch["known"][:] = 0
+    batch["damage"][:, 0] = 1
+    row = task.loss("detector", batch, task.networks)[1]
+    assert row["entropy"] == 0 and row["tversky"] == pytest.approx(0, abs=1e-6)
+
+
+def test_validation_is_fixed_and_counts_false_alarms_in_clean_pictures():
+    task, again = make_task(crop=128), make_task(crop=128)  # whole pictures: each holds a square
+    network = task.networks["detector"].eval()
+    with torch.no_grad():
+        row = task.validate(network, 0)
+        assert again.validate(network, 7) == row
+        assert 0 < row["val_f1"] < 1 and row["val_clean_alarms"] == 0  # no clean picture
+        assert make_task(nothing).validate(network, 0)["val_f1"] == 0
+
+
+def test_damage_of_an_unknown_kind_is_refused():
+    def burn(pixels, rng):
+        return pixels, {"burns": np.ones(pixels.shape[:2], bool)}, np.zeros(pixels.shape[:2], bool)
+
+    with pytest.raises(PentimentoError, match="no map for damage of the kind burns"):
+        make_task(burn)
+    with pytest.raises(PentimentoError, match="smallest is larger"):
+        make_task(smallest=256)
+
+
+def test_either_kind_is_damage_and_overlaps_are_those_of_the_literature():
+    logits = torch.tensor([0.0, 0.0]).view(1, 2, 1, 1)
+    assert any_damage(logits).item() == pytest.approx(0.75)
+    found, truth = torch.zeros(1, 1000), torch.zeros(1, 1000)
+    found[:, :400] = truth[:, 200:800] = 1
+    assert overlap(found, truth, 0.5).item() == pytest.approx(0.4, abs=0.01)  # Dice
+    assert overlap(found, truth, 1.0).item() == pytest.approx(0.5, abs=0.01)  # precision
+    assert overlap(found, truth, 0.0).item() == pytest.approx(1 / 3, abs=0.01)  # recall
