@@ -44,7 +44,7 @@ FFT_WEIGHT = 0.05
 MOST_NOISE = 50.0  # of 255
 GAUSSIAN = 0.8  # share of the examples
 PURPOSES = {
-    1: "takes noise away; its level is an input; also JPEG's blocks and slight blur",
+    1: "takes noise away; its level is an input; a fifth of its examples: other noise, JPEG, slight blur",
     2: "enlarges twice: what to add to Lanczos interpolation",
     4: "enlarges four times: what to add to Lanczos interpolation",
 }

@@ -2,7 +2,7 @@
 
 Both are built of blocks after NAFNet (Chen et al. 2022: normalised, gated by a product, no activation).
 Its pair of a pointwise and a depthwise convolution is one ordinary convolution here, which a CPU runs at
-three times as many multiplications a second; its channel attention is left out, since that pools over the
+about twice as many multiplications a second; its channel attention is left out, since that pools over the
 picture, so that tiles would differ. What a network gives is to be added to a picture made otherwise (the
 input, or its interpolation), which thus keeps its full precision whatever the network computes in. A new
 network adds nothing.

@@ -203,7 +203,10 @@ class _OpenVino:
 
         core = openvino.Core()
         hint = {"fp32": "f32", "bf16": "bf16"}[precision]
-        self._settings = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint}
+        self._settings = {
+            "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint,
+            "ENABLE_CPU_PINNING": False,  # else the workers of a machine all run on its first core
+        }  # fmt: skip
         try:
             network = core.read_model(model, b"")
             self._compile: Callable[[], Any] = lambda: core.compile_model(network, "CPU", self._settings)
