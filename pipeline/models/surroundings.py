@@ -17,7 +17,7 @@ Window = tuple[slice, slice]
 
 CELL = 8  # pixels of a cell's side
 CELLS = 5  # cells a side that a mean is taken over
-REACH = (CELLS + 1) * CELL  # pixels that a mean may depend on, to each side
+REACH = CELLS * CELL  # pixels that mean and contrast may depend on, to each side
 _ALL = (slice(None), slice(None))
 _FLOOR = 0.01  # contrast of a flat passage: noise is not blown up
 
