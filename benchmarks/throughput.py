@@ -89,7 +89,7 @@ def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None
     quick = ["--methods", str(_telea(folder))]
     for name, options in (
         ("masks given", given),
-        ("detected", ["--detect", "classical"]),
+        ("detected", []),
         ("masks given, Telea", [*given, *quick]),
         ("detected, Telea", ["--detect", "classical", *quick]),
         *((f"{kind}, Telea", [*given, *quick, "--include", f"*.{kind}"]) for kind in ("png", "tif", "jpg")),

@@ -40,7 +40,7 @@ class LevelsAndDenoise:
             first, last = (float(value) for value in np.percentile(look.overview.mean(axis=2), _RANGE))
             if last - first < _SPAN:
                 low, high = _levels(first, last)
-        return replace(self, low=low, high=high, sigma=_noise(look))
+        return replace(self, low=low, high=high, sigma=noise_level(look))
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """See Enhancer."""
@@ -97,7 +97,7 @@ def _levels(first: float, last: float) -> tuple[float, float]:
     return low, low + span
 
 
-def _noise(look: Look) -> float:
+def noise_level(look: Look) -> float:
     """Standard deviation of the noise: Immerkaer 1996 in the smoothest tenth of the samples' blocks."""
     import cv2
 

@@ -44,7 +44,7 @@ class ClassicalDetector:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
         import cv2
 
-        colour = _as_rgb(pixels)
+        colour = as_rgb(pixels)
         grey = colour.mean(axis=2, dtype=np.float32)
         shortest = min(place.height, place.width)
         if shortest < 6 * WIDTH:
@@ -62,7 +62,8 @@ class ClassicalDetector:
         return np.asarray(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
-def _as_rgb(pixels: Pixels) -> NDArray[np.float32]:
+def as_rgb(pixels: Pixels) -> NDArray[np.float32]:
+    """Grey, RGB or ink (H, W, C) in [0, 1] as RGB (H, W, 3) in [0, 255]."""
     values = pixels * np.float32(255.0)
     if values.shape[2] == 4:  # ink: 0 is paper
         values = (255.0 - values[..., :3]) * (255.0 - values[..., 3:]) / np.float32(255.0)

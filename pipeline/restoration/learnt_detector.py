@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import PentimentoError
 from pipeline.models.hats import described
-from pipeline.restoration.detect import _as_rgb
+from pipeline.restoration.detect import as_rgb
 from pipeline.restoration.inference import AnyEngine, Precision
 from pipeline.restoration.network import open_network
 from pipeline.restoration.steps import Mask, Pixels, Place, StepFailed, sound
@@ -81,7 +81,7 @@ class LearntDetector:
         PentimentoError: when the folder holds no detector, its card no rule, or the engine is missing.
     """
 
-    name = "learnt"
+    name = "learnt detector"
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class LearntDetector:
         before = [start % self.multiple for start in (place.top, place.left)]
         after = [-(size + more) % self.multiple for size, more in zip(pixels.shape, before, strict=False)]
         sides = [*zip(before, after, strict=True), (0, 0)]
-        padded = np.pad(_as_rgb(pixels) / np.float32(255.0), sides, mode="symmetric")
+        padded = np.pad(as_rgb(pixels) / np.float32(255.0), sides, mode="symmetric")
         found = np.empty(padded.shape[:2], np.float32)
         for tile in Grid(_CELL, self.reach, align=self.multiple, blend=0).tiles(*found.shape):
             rows, columns = tile.window

@@ -15,7 +15,7 @@ import numpy as np
 from pipeline.errors import PentimentoError
 from pipeline.models.export import exported, kept_in
 from pipeline.restoration import inference
-from pipeline.restoration.classical import Lanczos, _noise, lanczos
+from pipeline.restoration.classical import Lanczos, lanczos, noise_level
 from pipeline.restoration.inference import AnyEngine, Array, Precision, Session
 from pipeline.restoration.steps import Look, Pixels, StepFailed
 
@@ -111,7 +111,7 @@ class LearntEnhancer(_Network):
         ValueError: when sigma is negative or not finite.
     """
 
-    name = "learnt"
+    name = "learnt enhancer"
     scale = 1
 
     def __init__(
@@ -132,7 +132,7 @@ class LearntEnhancer(_Network):
     def tuned(self, look: Look) -> LearntEnhancer:
         """See Enhancer: the noise is measured where the samples are smoothest, the colours overall."""
         tuned = copy(self)
-        tuned.sigma = _UNDERESTIMATED * _noise(look) if self.given is None else self.given
+        tuned.sigma = _UNDERESTIMATED * noise_level(look) if self.given is None else self.given
         rgb = look.overview.shape[2] == 3
         tuned.colours = self.colour.tuned(look.overview) if self.colour is not None and rgb else None
         return tuned
@@ -159,7 +159,7 @@ class LearntUpscaler(_Network):
         PentimentoError: when the folder holds no upscaler, or the engine is not installed.
     """
 
-    name = "learnt"
+    name = "learnt upscaler"
 
     def __init__(
         self,

@@ -33,6 +33,7 @@ from pipeline.restoration.shelf import STEPS, Shelf
 from pipeline.restoration.steps import Detector, Enhancer, Look, Pixels, Place
 from pipeline.stage import Context, Files, Metrics, Stage
 
+WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x4")
 CLEAN = "undamaged"
 AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
@@ -215,7 +216,7 @@ STAGE = Stage(
     run,
     inputs={
         "prepared": paths.PREPARED,
-        **{f"{name} weights": paths.PRETRAINED / name for name in ("colour", "detector", "enhancer")},
+        **{f"{name} weights": paths.PRETRAINED / name for name in WEIGHTS},
     },
     outputs={"plots": paths.plots("evaluate_steps"), "steps": Path("models") / STEPS},
 )

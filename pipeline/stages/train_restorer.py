@@ -15,11 +15,11 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import Shards
-from pipeline.archive.sheets import contact_sheet
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.params import StageParams
-from pipeline.restoration.damage import KINDS, MASKED, damage
+from pipeline.restoration.damage import MASKED, damage
+from pipeline.restoration.damage.sheet import damage_sheet
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.steps import Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -84,7 +84,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         plots.mkdir()
         table = pd.DataFrame(history).rename_axis("epoch").round(5)
         table.to_csv(plots / "history.csv", lineterminator="\n")
-        draw_damage(plots / "damage.png", pictures["train"][:5], params.seed)
+        damage_sheet(plots / "damage.png", pictures["train"][:5], params.seed)
     return {
         "val_psnr": round(kept["val_psnr"], 3),
         "val_psnr_start": round(kept["val_psnr_start"], 3),
@@ -141,19 +141,6 @@ def make_task(
         bf16=params.bf16,
         seed=params.seed,
     )
-
-
-def draw_damage(target: Path, pictures: Sequence[Any], seed: int) -> None:
-    """A contact sheet of every kind of damage, one picture a row."""
-    rows = []
-    for number, picture in enumerate(pictures):
-        clean = picture.astype(np.float32) / np.float32(255)
-        row = [picture]
-        for kind in KINDS:
-            damaged, _ = damage(clean, [kind], np.random.default_rng([seed, number]))
-            row.append(np.round(damaged * 255).astype(np.uint8))
-        rows.append(row)
-    contact_sheet(target, rows, 220, headings=("as it is", *KINDS))
 
 
 STAGE = Stage(

@@ -82,7 +82,11 @@ def test_what_is_probable_counts_where_it_touches_what_is_certain():
 
 
 def test_it_says_what_it_runs_on(detector):
-    assert detector.name == "learnt" and detector.engine == "torch fp32" and detector.libraries == ("torch",)
+    assert (
+        detector.name == "learnt detector"
+        and detector.engine == "torch fp32"
+        and detector.libraries == ("torch",)
+    )
     assert detector.rule.as_dict() == RULE
 
 
