@@ -87,7 +87,7 @@ def test_training_writes_a_restorer_its_history_and_a_contact_sheet(project):
     assert metrics["val_psnr"] == pytest.approx(history["val_psnr"].max(), abs=1e-3)
     assert np.isfinite(history).all(axis=None)
     with Image.open(project / "one/plots/damage.png") as sheet:
-        assert sheet.width > 1000
+        assert sheet.height > 2000  # a row for every kind of damage
     assert load_card(project / "one/restorer")["started_from"] == "new"
     assert LearntFiller(project / "one/restorer").start.name == "navier_stokes"
 
