@@ -40,6 +40,7 @@ from pipeline.archive.tables import read_table
 from pipeline.catalog.sources import file_of
 from pipeline.errors import ItemError
 from pipeline.evaluation.bootstrap import Interval, mean_interval
+from pipeline.evaluation.detection import compare
 from pipeline.evaluation.restoration import psnr
 from pipeline.progress import say, track
 from pipeline.restoration.damage import MASKED, damage
@@ -117,14 +118,6 @@ def measure(
                     row |= compare(found, mask) | _restored(clean, damaged, found, filler)
                 rows.append(row)
     return pd.DataFrame(rows)
-
-
-def compare(found: Mask, truth: Mask) -> dict[str, float]:
-    """Precision, recall and F1 of found pixels, and F1 when one pixel to each side is forgiven."""
-    near_truth, near_found = (_grown(mask) for mask in (truth, found))
-    precision, recall = _share(found & truth, found), _share(found & truth, truth)
-    soft = _harmonic(_share(found & near_truth, found), _share(truth & near_found, truth))
-    return {"precision": precision, "recall": recall, "f1": _harmonic(precision, recall), "f1_soft": soft}
 
 
 def summarise(table: pd.DataFrame) -> dict[str, dict[str, dict[str, Interval | float]]]:
@@ -254,18 +247,6 @@ def _filler(folder: Path | None) -> Filler:
 def _number(kind: str) -> int:
     """A number for a kind that stays when kinds are added."""
     return int.from_bytes(kind.encode()[:6], "big") % 2**31
-
-
-def _grown(mask: Mask) -> Mask:
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
-
-
-def _share(part: Mask, whole: Mask) -> float:
-    return float(part.sum() / whole.sum()) if whole.any() else 0.0
-
-
-def _harmonic(one: float, other: float) -> float:
-    return 2 * one * other / (one + other) if one + other else 0.0
 
 
 if __name__ == "__main__":

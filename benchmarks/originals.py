@@ -1,6 +1,6 @@
-"""The pictures that the enhancing networks learn from and are measured on: originals at their full size.
+"""The pictures that networks learn from and are measured on at another size than that of data/prepared.
 
-The packed pictures of data/prepared are reduced, and so sharper than what the networks will be shown.
+The packed pictures there are reduced, and so sharper than what the networks will be shown.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pipeline.catalog.sources import file_of
 from pipeline.errors import PentimentoError
 
 
-def originals(root: Path, split: str) -> Pictures:
+def originals(root: Path, split: str, side: int | None = None) -> Pictures:
     """The pictures of one split ('train', 'val' or 'test') of the project's archive, (H, W, 3) 8-bit sRGB.
+
+    Those larger than `side` pixels are reduced to it.
 
     Raises:
         PentimentoError: when the archive has not been prepared.
@@ -30,4 +32,4 @@ def originals(root: Path, split: str) -> Pictures:
     index = read_table(root / paths.PREPARED / INDEX)[["id", "split"]]
     chosen = works.merge(index[index["split"] == split], on="id")
     files = [file_of(str(row.location), str(row.path), root) for row in chosen.itertuples()]
-    return [read_rgb(file) for file in files]
+    return [read_rgb(file, side) for file in files]

@@ -15,7 +15,7 @@ import argparse
 
 import numpy as np
 import torch
-from pretraining import TimedTrainer, add_arguments, deadline, excluded, read_folders, save_half
+from pretraining import add_arguments, excluded, fit, read_folders, save_half
 
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
@@ -25,7 +25,7 @@ from pipeline.models.registry import build, load_model
 from pipeline.restoration.damage import age, damage
 from pipeline.restoration.damage.texture import Pixels
 from pipeline.training.colour import ColourTask
-from pipeline.training.loop import Schedule, make_fabric
+from pipeline.training.loop import Schedule
 
 ARCHITECTURE = "colour_net"
 KINDS = ("fading", "varnish")
@@ -71,19 +71,15 @@ def main() -> None:
     }  # fmt: skip
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, started, arguments.max_side, used, len(train)])[:16]
-    trainer = TimedTrainer(task, schedule, arguments.state / key, make_fabric())
-    trainer.end = deadline(arguments)
-    best = trainer.fit("pretrain colour")
-    if not trainer.history:
-        parser.error("--export-only: no epoch has been trained with these arguments")
-    kept = min(trainer.history, key=lambda row: row["val_delta_e"])
+    best, history = fit("colour", task, schedule, arguments.state / key, arguments)
+    kept = min(history, key=lambda row: row["val_delta_e"])
     card = {
         "purpose": "tells from a reduced picture which curves undo fading and yellow varnish",
         "started_from": started,
         "trained_on": {
             "demo_train_works": len(train) - len(extra),
             "works_of_given_folders": len(extra),
-            "epochs": len(trainer.history),
+            "epochs": len(history),
         },
         "recipe": recipe,
         "least_change": arguments.less,
@@ -92,7 +88,7 @@ def main() -> None:
         "from thin yellow varnish; sRGB statistics of paintings",
     }
     save_half(arguments.out, best, ARCHITECTURE, SIZES, card)
-    print(f"{len(trainer.history)} epochs, {arguments.out}: " + ", ".join(
+    print(f"{len(history)} epochs, {arguments.out}: " + ", ".join(
         f"{name} {value:.2f}" for name, value in kept.items()
     ))  # fmt: skip
 

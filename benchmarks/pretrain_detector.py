@@ -27,14 +27,11 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from pretraining import Pictures, TimedTrainer, add_arguments, deadline, excluded, read_folders, save_half
+from originals import originals
+from pretraining import Pictures, add_arguments, excluded, fit, read_folders, save_half
 
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
-from pipeline.archive.images import read_rgb
-from pipeline.archive.shards import INDEX
-from pipeline.archive.tables import read_table
-from pipeline.catalog.sources import file_of
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.registry import load_model
@@ -44,7 +41,7 @@ from pipeline.restoration.damage.texture import Mask, Pixels, shown, smooth_nois
 from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
 from pipeline.restoration.steps import Place
 from pipeline.training.detector import DetectorTask, Examples
-from pipeline.training.loop import Schedule, make_fabric
+from pipeline.training.loop import Schedule
 
 ARCHITECTURE = "damage_detector"
 NETWORK: dict[str, Any] = {"widths": [16, 32, 64], "blocks": [1, 1], "dilations": [1, 2, 1]}
@@ -84,16 +81,12 @@ def main() -> None:
     recipe = schedule.model_dump(mode="json") | {"examples": EXAMPLES, "clean": CLEAN, "often": OFTEN}
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, NETWORK, started, arguments.max_side, used, len(train)])[:16]
-    trainer = TimedTrainer(task, schedule, arguments.state / key, make_fabric())
-    trainer.end = deadline(arguments)
-    best = trainer.fit("pretrain detector")
-    if not trainer.history:
-        parser.error("--export-only: no epoch has been trained with these arguments")
-    kept = max(trainer.history, key=lambda row: row["val_f1"])
+    best, history = fit("detector", task, schedule, arguments.state / key, arguments)
+    kept = max(history, key=lambda row: row["val_f1"])
     card = {
         "purpose": "finds damage in pictures of paintings, by kind",
         "started_from": started,
-        "trained_on": {"works": len(train), "given_folders": len(extra), "epochs": len(trainer.history)},
+        "trained_on": {"works": len(train), "given_folders": len(extra), "epochs": len(history)},
         "recipe": recipe,
         "val": {name: round(value, 4) for name, value in kept.items() if name.startswith("val_")},
         "limits": "paint that looks like damage in every way is taken for it; faint stains are missed",
@@ -104,7 +97,7 @@ def main() -> None:
     rule, figures = choose_rule(LearntDetector(arguments.out, "torch"), validation, schedule.seed)
     chosen = {"rule": rule.as_dict(), "rule_on_val": figures}
     save_half(arguments.out, best, ARCHITECTURE, sizes, card | chosen)
-    print(f"{len(trainer.history)} epochs; {arguments.out}: {card['val']}; {chosen}")
+    print(f"{len(history)} epochs; {arguments.out}: {card['val']}; {chosen}")
 
 
 def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tuple[Rule, dict[str, float]]:
@@ -185,14 +178,6 @@ def crumbling(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     colour = shade + rng.normal(0, 0.03, 3)
     opacity = (large > 0.5) * np.float32(rng.uniform(0.6, 1.0))
     return shown(pixels, (pixels + (colour - pixels) * opacity[..., None]).astype(np.float32))
-
-
-def originals(root: Path, split: str, side: int) -> Pictures:
-    """The pictures of the works of one split, at most `side` pixels a side."""
-    works = read_table(root / paths.WORKS).set_index("id")
-    index = read_table(root / paths.PREPARED / INDEX)
-    chosen = [works.loc[key] for key in sorted(index.loc[index["split"] == split, "id"])]
-    return [read_rgb(file_of(work["location"], work["path"], root), side) for work in chosen]
 
 
 def first_network(start_from: str | None, seed: int) -> tuple[DamageDetector, str]:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from originals import originals
-from pretraining import Pictures, TimedTrainer, add_arguments, deadline, excluded, read_folders, save_half
+from pretraining import Pictures, add_arguments, excluded, fit, read_folders, save_half
 from torch import nn
 
 from pipeline import paths
@@ -32,7 +32,7 @@ from pipeline.models.registry import build, load_model
 from pipeline.progress import say
 from pipeline.restoration.classical import lanczos
 from pipeline.training.enhancer import Crops, MendingTask, reduced, with_noise, worn
-from pipeline.training.loop import Schedule, make_fabric
+from pipeline.training.loop import Schedule
 
 SIZES: dict[int, dict[str, Any]] = {
     1: {"widths": [48, 80, 112], "blocks": [1, 2, 4]},
@@ -82,18 +82,14 @@ def main() -> None:
     begun = arguments.start_from and str(arguments.start_from)
     key = value_sha256([recipe, SIZES[scale], begun, arguments.max_side, used, len(train)])[:16]
     state = (arguments.state or Path(f".state/pretrain_{name}")) / key
-    trainer = TimedTrainer(task, schedule, state, make_fabric())
-    trainer.end = deadline(arguments)
-    best = trainer.fit(f"pretrain {name}")
-    if not trainer.history:
-        parser.error("--export-only: no epoch has been trained with these arguments")
-    kept = max(trainer.history, key=lambda row: row["val_psnr"])
+    best, history = fit(name, task, schedule, state, arguments)
+    kept = max(history, key=lambda row: row["val_psnr"])
     card = {
         "purpose": PURPOSES[scale],
         "trained_on": {
             "demo_train_works": len(train) - len(extra),
             "works_of_given_folders": len(extra),
-            "epochs": len(trainer.history),
+            "epochs": len(history),
         },
         "recipe": recipe,
         "figures": {key: round(value, 3) for key, value in kept.items() if "psnr" in key},
@@ -102,7 +98,7 @@ def main() -> None:
     out = arguments.out or paths.PRETRAINED / name
     save_half(out, best, architecture, SIZES[scale], card)
     size = (out / "weights.safetensors").stat().st_size / 2**20
-    print(f"{len(trainer.history)} epochs: {kept['val_psnr']:.2f} dB on val works; {out}: {size:.2f} MiB")
+    print(f"{len(history)} epochs: {kept['val_psnr']:.2f} dB on val works; {out}: {size:.2f} MiB")
 
 
 def make_task(

@@ -17,14 +17,13 @@ from __future__ import annotations
 
 import argparse
 
-from pretraining import TimedTrainer, add_arguments, deadline, excluded, read_folders, save_half
+from pretraining import add_arguments, excluded, fit, read_folders, save_half
 
 from pipeline import paths
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
 from pipeline.params import load_params
 from pipeline.stages.train_restorer import ARCHITECTURE, Params, first_network, make_task
-from pipeline.training.loop import make_fabric
 
 
 def main() -> None:
@@ -48,12 +47,8 @@ def main() -> None:
     recipe = params.model_dump(mode="json", exclude={"start_from"})
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, started, arguments.max_side, used, len(train)])[:16]
-    trainer = TimedTrainer(task, params, arguments.state / key, make_fabric())
-    trainer.end = deadline(arguments)
-    best = trainer.fit("pretrain restorer")
-    if not trainer.history:
-        parser.error("--export-only: no epoch has been trained with these arguments")
-    kept = max(trainer.history, key=lambda row: row["val_psnr"])
+    best, history = fit("restorer", task, params, arguments.state / key, arguments)
+    kept = max(history, key=lambda row: row["val_psnr"])
     card = {
         "start": params.start,
         "purpose": "start weights of the restorer: refines a classical filling of holes",
@@ -61,7 +56,7 @@ def main() -> None:
         "trained_on": {
             "demo_train_works": len(train) - len(extra),
             "works_of_given_folders": len(extra),
-            "epochs": len(trainer.history),
+            "epochs": len(history),
         },
         "recipe": recipe,
         "val_psnr": round(kept["val_psnr"], 3),
@@ -71,7 +66,7 @@ def main() -> None:
     save_half(arguments.out, best, ARCHITECTURE, sizes, card)
     size = (arguments.out / "weights.safetensors").stat().st_size / 2**20
     print(
-        f"{len(trainer.history)} epochs: {kept['val_psnr']:.2f} dB in the holes of val works, "
+        f"{len(history)} epochs: {kept['val_psnr']:.2f} dB in the holes of val works, "
         f"{kept['val_psnr_start']:.2f} dB before; {arguments.out}: {size:.2f} MiB"
     )
 

@@ -16,7 +16,7 @@ from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.errors import ItemError
 from pipeline.models.registry import build, save_model
 from pipeline.progress import say, track
-from pipeline.training.loop import Trainer
+from pipeline.training.loop import Row, Schedule, Task, Trainer, make_fabric
 
 Pictures = list[NDArray[np.uint8]]
 
@@ -48,6 +48,22 @@ def add_arguments(parser: argparse.ArgumentParser, name: str) -> None:
 def deadline(arguments: argparse.Namespace) -> float:
     """When to end, on the monotonic clock."""
     return time.monotonic() + (0.0 if arguments.export_only else arguments.minutes * 60)
+
+
+def fit(
+    label: str, task: Task, schedule: Schedule, state: Path, arguments: argparse.Namespace
+) -> tuple[nn.Module, list[Row]]:
+    """Train to the end or until the time is over: the best network, and all epochs.
+
+    Raises:
+        SystemExit: when only an export is asked for, and no epoch has been trained.
+    """
+    trainer = TimedTrainer(task, schedule, state, make_fabric())
+    trainer.end = deadline(arguments)
+    best = trainer.fit(f"pretrain {label}")
+    if not trainer.history:
+        raise SystemExit("--export-only: no epoch has been trained with these arguments")
+    return best, trainer.history
 
 
 def excluded(path: Path | None) -> set[str]:

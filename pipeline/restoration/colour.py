@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import PentimentoError
 from pipeline.models.cells import cells
-from pipeline.models.export import exported, kept_in
-from pipeline.restoration import inference
 from pipeline.restoration.inference import AnyEngine
+from pipeline.restoration.network import open_network
 from pipeline.restoration.steps import Pixels, StepFailed
 
 ARCHITECTURE = "colour_net"
@@ -73,34 +72,14 @@ class ColourModel:
     name = "learnt colour"
 
     def __init__(self, folder: Path, engine: AnyEngine = "auto", cache: Path | None = None) -> None:
-        chosen = inference.choose(engine)
-        if chosen == "torch":
-            from pipeline.models.registry import load_model
-
-            network, card = load_model(folder)
-            _require_colour(card, folder)
-            self.session = inference.open_session("torch", network.float(), "fp32")
-        else:
-            model = exported(folder, cache or kept_in(folder))
-            card = dict(model.card)
-            _require_colour(card, folder)
-            self.session = inference.open_session(chosen, model.onnx, "fp32")
-        least = card.get("least_change")
+        network = open_network(folder, ARCHITECTURE, engine, cache, "fp32")
+        self.session, self.engine, self.libraries = network.session, network.engine, network.libraries
+        least = network.card.get("least_change")
         if not isinstance(least, int | float) or least < 0:
             raise PentimentoError(
                 f"{folder / 'card.json'}: least_change is {least!r}; it needs a colour difference, 0 or more"
             )
         self.least_change = float(least)
-
-    @property
-    def engine(self) -> str:
-        """The engine, and what it computes in: for the sidecar."""
-        return f"{self.session.engine} {self.session.precision}"
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """The packages that a result depends on, beside those of the classical methods."""
-        return (inference.PACKAGES[self.session.engine],)
 
     def tuned(self, overview: Pixels) -> ColourMap:
         """The map for a picture, from its overview (h, w, C) in [0, 1].
@@ -135,8 +114,3 @@ def difference(one: Pixels, other: Pixels) -> float:
 def _is_grey(overview: Pixels) -> bool:
     """Whether all channels are alike: a grey picture saved as RGB stays grey."""
     return bool((np.ptp(overview, axis=2) < 1 / 255).all())
-
-
-def _require_colour(card: dict[str, object], folder: Path) -> None:
-    if card["architecture"] != ARCHITECTURE:
-        raise PentimentoError(f"{folder} holds a '{card['architecture']}', not a model of colours")

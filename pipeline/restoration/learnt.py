@@ -93,8 +93,9 @@ class LearntFiller:
             self.session.run, whole, holes, multiple, self.network_reach, asked, show=around.normal
         )
         changed = holes if asked is None else holes & asked
-        whole[changed] += residual[changed] * around.spread_contrast()[changed]
-        return whole[: mask.shape[0], : mask.shape[1]]
+        refined = whole.copy()
+        refined[changed] += residual[changed] * around.spread_contrast()[changed]
+        return refined[: mask.shape[0], : mask.shape[1]]
 
 
 def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
@@ -163,11 +164,13 @@ def padded(values: Mask, multiple: int) -> Mask: ...
 
 
 def padded(values: Any, multiple: int) -> Any:
-    """Pixels (H, W, C) or a mask (H, W) with sides that are multiples, in a new array.
+    """Pixels (H, W, C) or a mask (H, W) with sides that are multiples; the very array, where they are.
 
     Up to one multiple of mirrored pixels is added, but no masked ones.
     """
     bottom, right = (-size % multiple for size in values.shape[:2])
+    if not bottom and not right:
+        return values
     if values.dtype == np.bool_:
         return np.pad(values, ((0, bottom), (0, right)))
     return np.pad(values, ((0, bottom), (0, right), (0, 0)), mode="symmetric")

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.errors import PentimentoError
-from pipeline.models.export import exported, kept_in
-from pipeline.restoration import inference
 from pipeline.restoration.classical import Lanczos, lanczos, noise_level
-from pipeline.restoration.inference import AnyEngine, Array, Precision, Session
+from pipeline.restoration.inference import AnyEngine, Array, Precision
+from pipeline.restoration.network import open_network
 from pipeline.restoration.steps import Look, Pixels, StepFailed
 
 if TYPE_CHECKING:
@@ -34,10 +32,6 @@ class _Network:
         PentimentoError: when the folder holds another network, or the engine is not installed.
     """
 
-    reach: int
-    multiple: int
-    session: Session
-
     def __init__(
         self,
         folder: Path,
@@ -46,31 +40,10 @@ class _Network:
         cache: Path | None,
         precision: Precision | None,
     ) -> None:
-        chosen = inference.choose(engine, precision)
-        if chosen == "torch":
-            from pipeline.models.registry import load_model
-
-            network, card = load_model(folder)
-            self.card = _require(card, architecture, folder)
-            sizes: Any = network
-            self.multiple, self.reach = int(sizes.multiple), int(sizes.reach)
-            self.session = inference.open_session("torch", network.float(), precision)
-        else:
-            model = exported(folder, cache or kept_in(folder))
-            self.card = _require(dict(model.card), architecture, folder)
-            self.multiple, self.reach = model.multiple, model.reach
-            half: Precision | None = "bf16" if chosen == "openvino" else None
-            self.session = inference.open_session(chosen, model.onnx, precision or half)
-
-    @property
-    def engine(self) -> str:
-        """The engine, and what it computes in: for the sidecar."""
-        return f"{self.session.engine} {self.session.precision}"
-
-    @property
-    def libraries(self) -> tuple[str, ...]:
-        """The packages that a result depends on, beside those of the classical methods."""
-        return (inference.PACKAGES[self.session.engine],)
+        network = open_network(folder, architecture, engine, cache, precision)
+        self.card, self.session = network.card, network.session
+        self.multiple, self.reach = network.multiple, network.reach
+        self.engine, self.libraries = network.engine, network.libraries
 
     def _residual(self, pixels: Pixels, shape: tuple[int, ...], name: str, *more: Array) -> Pixels:
         """What the network adds, (h, w, 3) or (h, w, 1), to something of that shape.
@@ -181,9 +154,3 @@ class LearntUpscaler(_Network):
         """See Enhancer."""
         larger = lanczos(pixels, self.scale)
         return larger + self._residual(pixels, larger.shape, self.name)
-
-
-def _require(card: dict[str, Any], architecture: str, folder: Path) -> dict[str, Any]:
-    if card["architecture"] != architecture:
-        raise PentimentoError(f"{folder} holds a '{card['architecture']}', not an {architecture}")
-    return card
