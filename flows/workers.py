@@ -22,6 +22,9 @@ from pipeline.errors import PentimentoError
 from pipeline.restoration.shard import Shard, killed, left, run_shard
 
 RUNNERS = ("local", "dask", "ray")
+# The C library's memory allocator (glibc's; no other looks at them): a tile's arrays stay with the process,
+# instead of going back to the system and being cleared by it again for the next tile.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "268435456", "MALLOC_TRIM_THRESHOLD_": "536870912"}
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
 
 
@@ -49,6 +52,8 @@ def open_workers(runner: str, workers: int, shards: int, delicate: bool) -> Abst
         raise PentimentoError(f"unknown runner '{runner}'; known are: {', '.join(RUNNERS)}")
     for name in _ONE_THREAD:
         os.environ[name] = "1"  # for the processes to come
+    for name, size in _KEEP_MEMORY.items():
+        os.environ.setdefault(name, size)
     if runner == "dask":
         return _dask(workers)
     if runner == "ray":

@@ -140,7 +140,7 @@ def _png(file: ImageFile, page: NewPage, target: Path, source_type: str | None, 
     with Slices(file.path) as source, TemporaryDirectory(prefix="png-", dir=scratch) as folder:
         path = Path(folder) / "new.png"
         options = {"interlace": png.header(source).interlaced, "bitdepth": 8 * canvas.dtype.itemsize}
-        vips.save(canvas.image(), path, "pngsave", compression=6, filter="all", keep="none", **options)
+        vips.save(canvas.image(), path, "pngsave", compression=4, filter="all", keep="none", **options)
         with Slices(path) as encoded, target.open("wb") as out:
             return png.splice(source, encoded, out, source_type, (canvas.shape[1], file.pages[0].width))
 

@@ -104,21 +104,20 @@ class _Filling:
             pixels[far] = smooth[far]
             self.account.deep += int(far[cell].sum())
             hole &= ~far
-        result = pixels.copy()
         wanted, own = np.zeros_like(hole), np.zeros_like(hole)
         wanted[tile.inner], own[cell] = True, True
         parts = {shape: part & wanted for shape, part in by_shape(hole).items()}
         for filler, shapes in self._fillers(parts).items():
             part = np.logical_or.reduce([parts[shape] for shape in shapes])
-            method = self._fill(filler, part, hole, pixels, result)
+            method = self._fill(filler, part, hole, pixels)
             for shape in shapes:
                 self.account.add(shape, method, int((parts[shape] & own).sum()))
         if smooth is not None:
             # Half-way in, where what a method makes of the paint's side and of the deep side meet, the
             # smooth filling has taken over altogether.
             near = np.clip(2 - 2 * depth(~far) / DEEP, 0, 1)[..., None]
-            result += np.where(hole[..., None], near * near * (3 - 2 * near) * (smooth - result), 0)
-        return result[tile.inner]
+            pixels += np.where(hole[..., None], near * near * (3 - 2 * near) * (smooth - pixels), 0)
+        return pixels[tile.inner]
 
     def _fillers(self, parts: dict[str, Mask]) -> dict[Filler, list[str]]:
         """The methods that a window needs, each with the shapes that it fills."""
@@ -128,11 +127,14 @@ class _Filling:
                 needed[self.kit.filler(shape, self.kind)].append(shape)
         return needed
 
-    def _fill(self, filler: Filler, part: Mask, hole: Mask, pixels: Pixels, result: Pixels) -> str:
-        """Fill some pixels of a window; returns the method's name."""
+    def _fill(self, filler: Filler, part: Mask, hole: Mask, pixels: Pixels) -> str:
+        """Fill some pixels of a window, in place: no filler looks at what is in a hole.
+
+        Returns: the method's name.
+        """
         window = _around(part, max(DEEP, filler.reach, self.kit.fallback.reach))
         filled, method = self._attempt(filler, pixels[window], hole[window], part[window])
-        result[window][part[window]] = filled[part[window]]
+        pixels[window][part[window]] = filled[part[window]]
         return method
 
     def _attempt(self, filler: Filler, pixels: Pixels, hole: Mask, wanted: Mask) -> tuple[Pixels, str]:

@@ -74,28 +74,30 @@ class LearntFiller:
             return pixels.copy()
         start = self.start(pixels, mask)
         rgb = start if channels == 3 else np.repeat(start, 3, axis=2)
-        filled = self.refined(rgb, mask, wanted)
+        filled = self._refine(rgb, mask, wanted)
         if channels == 1:
             filled = filled.mean(axis=2, keepdims=True)
         return checked(pixels, filled, mask, self.name)
 
-    def refined(self, start: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
-        """A filled picture (H, W, 3) with the network's residual added in the holes that are wanted.
+    def _refine(self, start: Pixels, mask: Mask, wanted: Mask | None) -> Pixels:
+        """Add the network's residual to a filled picture (H, W, 3), in the holes that are wanted.
 
         Raises:
             FillFailed: when the engine gives up.
         """
         multiple = math.lcm(self.multiple, CELL)
         whole, holes = padded(start, multiple), padded(mask, multiple)
-        asked = None if wanted is None else padded(wanted, multiple)
+        asked = holes if wanted is None else holes & padded(wanted, multiple)
         around = surroundings(whole)
-        residual = refine(
-            self.session.run, whole, holes, multiple, self.network_reach, asked, show=around.normal
-        )
-        changed = holes if asked is None else holes & asked
-        refined = whole.copy()
-        refined[changed] += residual[changed] * around.spread_contrast()[changed]
-        return refined[: mask.shape[0], : mask.shape[1]]
+        contrast = around.spread_contrast()
+        # All of them before the first is added: they are shown each other's start.
+        for core, residual in list(
+            refined_windows(
+                self.session.run, whole, holes, asked, multiple, self.network_reach, around.normal
+            )
+        ):
+            whole[core] += residual * contrast[core] * asked[core][..., None]
+        return whole[: mask.shape[0], : mask.shape[1]]
 
 
 def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
@@ -104,11 +106,12 @@ def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
     Raises:
         FillFailed: when it is not.
     """
+    inside = filled[mask]
     try:
-        sound(filled[mask], name)
+        sound(inside, name)
     except StepFailed as error:
         raise FillFailed(str(error)) from None
-    return compose(pixels, filled, mask)
+    return compose(pixels, inside, mask)
 
 
 def refine(
@@ -118,7 +121,6 @@ def refine(
     multiple: int,
     reach: int,
     wanted: Mask | None = None,
-    show: Callable[[Pixels, Window], Pixels] | None = None,
 ) -> Pixels:
     """A network's result (H, W, C) around the holes of a picture of any size, tile by tile.
 
@@ -129,20 +131,40 @@ def refine(
         multiple: h and w are multiples of it.
         reach: pixels of context around a hole that the network is shown.
         wanted: (H, W), the part of the mask that is asked for; the rest stays as it starts.
+
+    Raises:
+        FillFailed: when the engine gives up, or the result has another shape.
+    """
+    whole, holes = padded(start, multiple), padded(mask, multiple)
+    asked = holes if wanted is None else holes & padded(wanted, multiple)
+    result = whole.copy()
+    for core, refined in refined_windows(run, whole, holes, asked, multiple, reach):
+        result[core] = refined
+    return result[: mask.shape[0], : mask.shape[1]]
+
+
+def refined_windows(
+    run: Callable[[Array, Array], Array],
+    start: Pixels,
+    mask: Mask,
+    asked: Mask,
+    multiple: int,
+    reach: int,
+    show: Callable[[Pixels, Window], Pixels] | None = None,
+) -> Iterator[tuple[Window, Pixels]]:
+    """Windows that hold all holes that are asked for, none twice, each with the network's result (h, w, C).
+
+    Args: see refine; sides are multiples of `multiple`.
         show: makes what the network is shown of a window of the picture; None: the window as it is.
 
     Raises:
         FillFailed: when the engine gives up, or the result has another shape.
     """
-    height, width = mask.shape
-    whole, holes = padded(start, multiple), padded(mask, multiple)
-    asked = holes if wanted is None else holes & padded(wanted, multiple)
-    result = whole.copy()
     for core, window in _tiles(asked, multiple, reach):
-        shown = whole[window] if show is None else show(whole, window)
+        shown = start[window] if show is None else show(start, window)
         picture = np.ascontiguousarray(shown.transpose(2, 0, 1)[None])
         try:
-            refined = run(picture, holes[window].astype(np.float32)[None, None])
+            refined = run(picture, mask[window].astype(np.float32)[None, None])
         except StepFailed as error:
             raise FillFailed(str(error)) from None
         if refined.shape != picture.shape:
@@ -151,8 +173,7 @@ def refine(
             slice(inner.start - outer.start, inner.stop - outer.start)
             for inner, outer in zip(core, window, strict=True)
         )
-        result[core] = refined[0].transpose(1, 2, 0)[rows, columns]
-    return result[:height, :width]
+        yield core, refined[0].transpose(1, 2, 0)[rows, columns]
 
 
 @overload

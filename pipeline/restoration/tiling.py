@@ -132,19 +132,20 @@ class _Rims:
             return np.zeros((*shape, self.shape[2]), np.float32)
         if values.shape != (*shape, self.shape[2]):
             raise ValueError(f"a tile's result is {values.shape}, not {(*shape, self.shape[2])}")
-        down = self._weights(tile.cell[0], tile.used[0], self.shape[0])
-        across = self._weights(tile.cell[1], tile.used[1], self.shape[1])
-        return np.asarray(values * down[:, None, None] * across[None, :, None], np.float32)
+        weighted = np.array(values, np.float32)
+        rise = _rise(2 * self.grid.blend * self.scale)
+        for axis, cell in enumerate(tile.cell):
+            turned = weighted.swapaxes(0, axis)  # a view: rims are its first and its last rows
+            if cell.start > 0:
+                turned[: len(rise)] *= rise
+            if cell.stop < self.shape[axis]:
+                turned[-len(rise) :] *= 1 - rise
+        return weighted
 
-    def _weights(self, cell: slice, used: slice, size: int) -> NDArray[np.float32]:
-        weights = np.ones((used.stop - used.start) * self.scale, np.float32)
-        rim = 2 * self.grid.blend * self.scale
-        rise = (np.sin((np.arange(rim) + 0.5) / rim * np.pi / 2) ** 2).astype(np.float32)
-        if cell.start > 0:
-            weights[:rim] = rise
-        if cell.stop < size:
-            weights[-rim:] = 1 - rise
-        return weights
+
+def _rise(rim: int) -> Values:
+    """The rising half of a Hann window (rim, 1, 1)."""
+    return (np.sin((np.arange(rim) + 0.5) / rim * np.pi / 2) ** 2).astype(np.float32)[:, None, None]
 
 
 def within(inner: Window, outer: Window) -> Window:

@@ -89,7 +89,7 @@ def test_biharmonic_agrees_with_scikit_image_on_a_hole_inside_a_picture():
 
 
 def test_biharmonic_refuses_a_hole_that_would_not_fit_in_memory(monkeypatch):
-    monkeypatch.setattr("pipeline.restoration.fill._LARGEST", 50)
+    monkeypatch.setattr("pipeline.restoration.biharmonic._LARGEST", 50)
     with pytest.raises(FillFailed, match="too large"):
         fillers()["biharmonic"](smooth(), line_mask())
 
