@@ -10,7 +10,9 @@ import typer
 from flows.commands.check import check
 from flows.commands.classify import classify
 from flows.commands.demo import demo
+from flows.commands.drift import drift
 from flows.commands.generate import generate
+from flows.commands.impute_report import impute_report
 from flows.commands.nightly import nightly
 from flows.commands.plan import plan
 from flows.commands.profile import profile
@@ -29,6 +31,7 @@ app = typer.Typer(
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "The pipeline": (demo, plan, check, profile, sync, retrain, nightly, report),
+    "The data": (impute_report, drift),
     "Pictures": (restore, generate, classify),
 }
 for panel, commands in PANELS.items():

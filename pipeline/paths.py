@@ -11,8 +11,12 @@ PARAMS = Path("params.yaml")
 
 INVENTORY = Path("data/inventory.parquet")
 CATALOG = Path("data/catalog.parquet")
+FEATURES = Path("data/features.parquet")
+SUSPECTS = Path("data/suspects.parquet")
+DATA_REPORT = Path("reports/data.html")
 WORKS = Path("data/works.parquet")
 QUARANTINE = Path("data/quarantine.parquet")
+CONFLICTS = Path("data/conflicts.parquet")  # where several sources contradict each other
 PREPARED = Path("data/prepared")
 DAMAGED = Path("data/damaged")
 RESTORED = Path("data/restored")

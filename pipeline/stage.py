@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from pipeline import environment, paths
-from pipeline.archive.atomic import write_json
+from pipeline.archive.atomic import sweep, write_json
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.archive.provenance import code_version, describe, log_run
@@ -76,7 +76,14 @@ class Context:
         return logging.getLogger(f"pentimento.{self.stage}")
 
     def map(
-        self, work: Callable[[T], Any], items: Mapping[str, T], label: str
+        self,
+        work: Callable[[T], Any],
+        items: Mapping[str, T],
+        label: str,
+        *,
+        depends_on: Mapping[str, Any] | None = None,
+        settle: Callable[[], None] = lambda: None,
+        valid: Callable[[Any], bool] = lambda value: True,
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Do `work` once per item, ever: results and failures are taken from the ledger when there.
 
@@ -86,12 +93,21 @@ class Context:
             items: key -> item. The key names everything that the result depends on beside the
                 stage's parameters and code: normally the content's SHA-256.
             label: what the progress bar says.
+            depends_on: what of the stage's parameters a result depends on; None: all of them. A change of
+                the others then costs nothing.
+            settle: called before results are recorded, to flush what `work` has written elsewhere.
+            valid: whether a result that is known still stands; else its item is done again.
 
         Returns:
             Results and reasons of failure, both by key, in the order of `items`.
         """
-        with Ledger(self.state / "ledger.sqlite", f"{self.stage}:{self.fingerprint}") as ledger:
-            found = ledger.get(items)
+        space = self.fingerprint
+        if depends_on is not None:
+            space = value_sha256([label, dict(depends_on), self.code])[:16]
+        with Ledger(self.state / "ledger.sqlite", f"{self.stage}:{space}") as ledger:
+            found = {
+                key: entry for key, entry in ledger.get(items).items() if entry.error or valid(entry.value)
+            }
             todo = [key for key in items if key not in found]
             if found and todo:
                 self.log.info("%s: %d of %d to do, the others are known", label, len(todo), len(items))
@@ -100,6 +116,7 @@ class Context:
                 for batch in track(batches, label):
                     entries = pool.map(lambda key: _attempt(work, items[key]), batch)
                     fresh = dict(zip(batch, entries, strict=True))
+                    settle()
                     ledger.put(fresh)
                     found |= fresh
         results = {key: found[key].value for key in items if found[key].error is None}
@@ -125,6 +142,8 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
             )
     hashes = {stage.inputs[name].as_posix(): tree_sha256(path) for name, path in inputs.items()}
     context = make_context(stage, root, params, hashes)
+    for path in (*outputs.values(), root / paths.metrics(stage.name), root / paths.provenance(stage.name)):
+        sweep(path)
     metrics = stage.run(params, inputs, outputs, context)
     missing = [str(stage.outputs[name]) for name, path in outputs.items() if not path.exists()]
     if missing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import shutil
@@ -34,6 +35,15 @@ def atomic_path(target: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+def sweep(target: Path) -> None:
+    """Remove what runs that were killed have left beside `target`; those of living processes stay."""
+    pattern = glob.escape(f".{target.stem[:80]}.") + "*.partial" + glob.escape(target.suffix)
+    for left in target.parent.glob(pattern):
+        process = left.name.removesuffix(target.suffix).removesuffix(".partial").rpartition(".")[2]
+        if process.isdecimal() and not _lives(int(process)):
+            _remove(left)
+
+
 def write_bytes(target: Path, content: bytes) -> None:
     """Write `content` to `target` atomically."""
     with atomic_path(target) as temporary:
@@ -44,6 +54,16 @@ def write_json(target: Path, value: Any) -> None:
     """Write `value` as indented JSON, keys in the order given, numbers as they are."""
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
     write_bytes(target, (text + "\n").encode())
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True  # somebody else's
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -6,15 +6,22 @@ import difflib
 import inspect
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archive.sheets import contact_sheet
 from pipeline.errors import PentimentoError
 
 Picture = NDArray[np.uint8]
 Policy = Sequence[dict[str, dict[str, Any]]]
+
+# Arguments of albumentations' transforms that say how strong they are (see `strengthen`).
+_LIMITS = ("limit", "brightness_limit", "contrast_limit", "sat_shift_limit", "val_shift_limit", "gamma_shift")
+_UPPER = ("std_range", "hole_height_range", "hole_width_range")
+_LOWER = ("scale", "quality_range")
 
 
 def build(policy: Policy, seed: int) -> Callable[[Picture], Picture]:
@@ -38,6 +45,59 @@ def build(policy: Policy, seed: int) -> Callable[[Picture], Picture]:
         return altered
 
     return augment
+
+
+def preview(
+    target: Path, pictures: Sequence[Picture], policy: Policy, seed: int, *, draws: int = 5, side: int = 160
+) -> None:
+    """Draw a contact sheet: a row for each picture (H, W, 3), as it is and altered `draws` times.
+
+    Args:
+        target: PNG, JPEG or WebP file.
+        pictures: at least one, 8-bit sRGB.
+        policy: what alters them.
+        seed: of the draws: the sheet's bytes follow it.
+        draws: altered copies of each.
+        side: pixels that each picture is fitted into.
+    """
+    augment = build(policy, seed)
+    rows = [[picture, *(augment(picture) for _ in range(draws))] for picture in pictures]
+    contact_sheet(target, rows, side, headings=("as it is", *(f"draw {n + 1}" for n in range(draws))))
+
+
+def strengthen(policy: Policy, strength: float) -> Policy:
+    """A policy made stronger: 0 leaves it as it is, 1 doubles its limits and most of its probabilities.
+
+    What happens with probability p then happens with 1 - (1 - p)^(1 + strength); limits of either sign
+    and the upper ends of noise grow by 1 + strength; the lower ends of crops and of JPEG qualities
+    shrink by 1 - strength / 2. Whatever else a transform takes stays.
+
+    Args:
+        policy: albumentations transforms by name, each with its arguments.
+        strength: 0 to 1; `balance.Plan` has one for each work.
+    """
+    if strength == 0:
+        return policy
+    return [
+        {name: {key: _stronger(key, value, strength) for key, value in (arguments or {}).items()}}
+        for step in policy
+        for name, arguments in step.items()
+    ]
+
+
+def _stronger(argument: str, value: Any, strength: float) -> Any:
+    more, less = 1 + strength, 1 - strength / 2
+    if argument == "p":
+        return round(1 - (1 - value) ** more, 6)
+    if argument in _LIMITS:
+        pair = isinstance(value, list | tuple)
+        return [round(v * more, 6) for v in value] if pair else round(value * more, 6)
+    if argument in _UPPER:
+        return [value[0], round(min(1.0, value[1] * more), 6)]
+    if argument in _LOWER:
+        shrunk = value[0] * less
+        return [int(shrunk) if isinstance(value[0], int) else round(shrunk, 6), value[1]]
+    return value
 
 
 def _transform(library: Any, name: str, arguments: dict[str, Any]) -> Any:

@@ -1,36 +1,172 @@
-"""Class rebalancing of the training works: how often each is drawn, and how much it weighs."""
+"""Class rebalancing of the training works: what rare classes get so that they count.
+
+Only training works are rebalanced. The methods differ in where they act: on how often a work is drawn
+(oversample, undersample), on its weight in the loss (class_weights, effective_number), on the loss
+itself (logit_adjustment), on the features (smote), or on the pictures (augment).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-Balance = Literal["none", "oversample", "undersample", "class_weights"]
+Balance = Literal[
+    "none",
+    "oversample",
+    "undersample",
+    "class_weights",
+    "effective_number",
+    "logit_adjustment",
+    "smote",
+    "augment",
+]
+METHODS: tuple[str, ...] = get_args(Balance)
+Rare = Literal["keep", "merge", "drop"]
+OTHER = "Other"
+
+BETA = 0.99  # of the effective number: from about 1 / (1 - BETA) works on, more of them add little
+_NEIGHBOURS = 5  # of SMOTE; fewer in a class that is smaller
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the works of a training set are used; all arrays in the works' order."""
+
+    repeat: NDArray[np.int64]  # (N,) draws per epoch
+    weight: NDArray[np.float64]  # (N,) of the loss, of mean 1
+    strength: NDArray[np.float64]  # (N,) of the augmentation, 0 = as in the policy, 1 = strongest
+
+
+def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
+    """The use of works of these classes, N of them, by a method.
+
+    - `oversample`, `undersample`: drawn at random, by seed, until every class is as large as the
+      largest or the smallest.
+    - `class_weights`: weights inversely proportional to the class's frequency.
+    - `effective_number`: weights by the effective number of works, (1 - b) / (1 - b^n), b = 0.99
+      (Cui et al. 2019): gentler on classes of which there are plenty.
+    - `augment`: draws as `oversample`, dealt evenly over a class's works, and the augmentation is the
+      stronger the rarer the class: strength 1 - n / n of the largest class.
+    - `logit_adjustment`, `smote`: nothing to change here; see `log_prior` and `synthesise`.
+    """
+    repeat = np.ones(len(classes), np.int64)
+    weight = np.ones(len(classes), np.float64)
+    strength = np.zeros(len(classes), np.float64)
+    names, codes = np.unique(np.asarray(classes, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return Plan(repeat, weight, strength)
+    sizes = np.bincount(codes)
+    if method in ("oversample", "undersample"):
+        sampler = _sampler(method, seed)
+        sampler.fit_resample(np.arange(len(classes))[:, None], list(classes))
+        repeat = np.bincount(sampler.sample_indices_, minlength=len(classes)).astype(np.int64)
+    elif method == "class_weights":
+        weight = _mean_one(1 / sizes[codes])
+    elif method == "effective_number":
+        weight = _mean_one((1 - BETA) / (1 - BETA ** sizes[codes].astype(np.float64)))
+    elif method == "augment":
+        repeat = _dealt(codes, sizes, seed)
+        strength = 1 - sizes[codes] / sizes.max()
+    return Plan(repeat, weight, strength)
 
 
 def rebalance(
     classes: Sequence[str], method: Balance, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Draws per epoch (N,) and loss weights (N,), of mean 1, for works of these classes.
+    """Draws per epoch (N,) and loss weights (N,), of mean 1, for works of these classes; see `plan`."""
+    found = plan(classes, method, seed)
+    return found.repeat, found.weight
 
-    Over- and undersampling draw at random, by seed, until every class is as large as the largest
-    or the smallest; class weights are inversely proportional to the class's frequency.
+
+def log_prior(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
+    """Logarithms (K,) of the classes' shares, for logit adjustment (Menon et al. 2021).
+
+    Either add them to the logits inside the training loss and predict by the plain logits (equation
+    10), or train as usual and subtract them from the logits when predicting (equation 9). Never both.
+
+    Args:
+        classes: of the N training works.
+        names: the K classes, in the order of the logits. One without a work counts as half a work.
     """
-    repeat = np.ones(len(classes), np.int64)
-    weight = np.ones(len(classes), np.float64)
-    if method == "none" or len(set(classes)) < 2:
-        return repeat, weight
-    if method == "class_weights":
-        from sklearn.utils.class_weight import compute_sample_weight
+    counts = pd.Series(list(classes), dtype="object").value_counts()
+    sizes = np.array([max(float(counts.get(name, 0)), 0.5) for name in names])
+    return np.asarray(np.log(sizes / sizes.sum()), np.float64)
 
-        weight = np.asarray(compute_sample_weight("balanced", list(classes)), np.float64)
-        return repeat, weight
-    sampler = _sampler(method, seed)
-    sampler.fit_resample(np.arange(len(classes))[:, None], list(classes))
-    return np.bincount(sampler.sample_indices_, minlength=len(classes)), weight
+
+def synthesise(
+    features: NDArray[np.float32], classes: Sequence[str], seed: int
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Synthetic rows that lift every class to the largest: SMOTE (Chawla et al. 2002), on features.
+
+    A row lies between two works of a class. It has no picture, so it can train a head on frozen
+    features only. A class with a single work is repeated: there is nothing to lie between.
+
+    Args:
+        features: (N, D) of the training works alone.
+        classes: their N classes.
+        seed: of the draws.
+
+    Returns:
+        The new rows (M, D) and their M classes: what is to be added, the N works not among it.
+    """
+    from imblearn.over_sampling import SMOTE, RandomOverSampler
+
+    labels = pd.Series(list(classes), dtype="object")
+    counts = labels.value_counts()
+    if len(counts) < 2 or counts.min() == counts.max():
+        return features[:0], []
+    rows, names = [], []
+    largest = int(counts.max())
+    for name in sorted(counts.index):
+        count = int(counts[name])
+        if count == largest:
+            continue
+        # Against the largest class alone, so that each class has as many neighbours as it allows.
+        pair = labels.isin([name, counts.idxmax()]).to_numpy()
+        sampler: Any = RandomOverSampler(random_state=seed)
+        if count > 1:
+            sampler = SMOTE(k_neighbors=min(_NEIGHBOURS, count - 1), random_state=seed)
+        grown, grown_labels = sampler.fit_resample(features[pair], labels[pair].tolist())
+        rows.append(np.asarray(grown[pair.sum() :], np.float32))
+        names += list(grown_labels[pair.sum() :])
+    return np.concatenate(rows), [str(name) for name in names]
+
+
+def settle_rare(
+    classes: pd.Series[Any], least: int, rare: Rare, other: str = OTHER
+) -> tuple[pd.Series[Any], list[str]]:
+    """The classes with those of fewer than `least` works kept, merged into `other`, or dropped (NA).
+
+    What is merged is a class itself, and may be smaller than `least`.
+
+    Returns:
+        The new classes, with the old index; and the names of those that were rare, sorted.
+    """
+    sizes = classes.value_counts()
+    names = sorted(str(name) for name, count in sizes.items() if count < least and name != other)
+    if rare == "keep" or not names:
+        return classes.copy(), names
+    return classes.mask(classes.isin(names), other if rare == "merge" else None), names
+
+
+def _mean_one(weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(weight / weight.mean(), np.float64)
+
+
+def _dealt(codes: NDArray[np.int64], sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Draws (N,) that sum up to the largest class's size in each class; two works' differ by 1 at most."""
+    order = np.random.default_rng(seed)
+    repeat = np.zeros(len(codes), np.int64)
+    for code, size in enumerate(sizes):
+        members = order.permutation(np.flatnonzero(codes == code))
+        repeat[members] = sizes.max() // size
+        repeat[members[: sizes.max() % size]] += 1
+    return repeat
 
 
 def _sampler(method: str, seed: int) -> Any:

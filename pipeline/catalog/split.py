@@ -3,11 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.catalog.duplicates import group_pairs
 
 SPLITS = ("train", "val", "test")
+GroupBy = Literal["work", "artist"]
+
+
+def leak_groups(near: Sequence[int], artists: Sequence[str | None], group_by: GroupBy) -> NDArray[np.int64]:
+    """Groups (N,) that must not be torn apart: near-duplicates, and by choice all works of an artist.
+
+    Grouped by work, a model is judged on new works of artists it may know; by artist, on artists it
+    has never seen, which is harder. A work of an unknown artist stays with its near-duplicates alone;
+    near-duplicates under two artists' names keep both artists together.
+
+    Args:
+        near: (N,) near-duplicates share a number.
+        artists: (N,) names; None or NaN where unknown.
+        group_by: work or artist.
+
+    Returns:
+        Group of each work: the position of the group's first work.
+    """
+    table = pd.DataFrame({"near": list(near), "artist": pd.Series(list(artists), dtype="object")})
+    position = np.arange(len(table))
+    keys = ["near", "artist"] if group_by == "artist" else ["near"]
+    links = []
+    for key in keys:
+        known = position[table[key].notna().to_numpy()]
+        first = table.iloc[known].reset_index(names="row").groupby(key)["row"].transform("first")
+        links.append(np.stack([first.to_numpy(np.int64), known], axis=1))
+    return group_pairs(len(table), np.concatenate(links))
 
 
 def split_groups(

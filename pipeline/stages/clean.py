@@ -6,22 +6,27 @@ import re
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.duplicates import near_groups, perceptual_hash
+from pipeline.catalog.features import matrix
 from pipeline.catalog.labels import normalise
+from pipeline.catalog.merge import merge
 from pipeline.catalog.missing import Method, complete
+from pipeline.catalog.schemas import LABELS, OnViolation, validate
 from pipeline.catalog.sources import file_of
+from pipeline.catalog.sources.table import NO_PICTURE
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
 _KIND = re.compile(r"(?<=the same file as) .*|\d+ x \d+ ")  # what differs between reasons of one kind
-LABELS = ("school", "year", "period")
 
 
 class Missing(StageParams):
@@ -40,12 +45,16 @@ class Params(StageParams):
     duplicate_distance: int = Field(ge=0, le=16)
     max_failure_ratio: float = Field(ge=0, le=1)
     missing: Missing
-    neighbours: int = Field(ge=1, le=100)
+    seed: int = Field(ge=0)
+    on_violation: OnViolation
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Judge every work once, by its content; then normalise and complete the labels of the good ones."""
-    catalog = read_table(inputs["catalog"]).set_index("id", drop=False)
+    listed = read_table(inputs["catalog"])
+    # The inventory lists the sources in the order of its params: the first counts most.
+    catalog, conflicts = merge(listed, list(dict.fromkeys(listed["source"])))
+    catalog = catalog.set_index("id", drop=False)
     reasons = {row.id: reason for row in catalog.itertuples() if (reason := _header_fault(row, params))}
     candidates = catalog.drop(index=list(reasons))
     files = {row.sha256: (row.location, row.path) for row in candidates.itertuples()}
@@ -53,7 +62,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     def work(place: tuple[str, str]) -> str:
         return perceptual_hash(read_rgb(file_of(*place, ctx.root), max_side=512))
 
-    hashes, failures = ctx.map(work, files, "clean: decoding")
+    hashes, failures = ctx.map(work, files, "clean: decoding", depends_on={})
     first: dict[str, str] = {}
     for row in candidates.itertuples():
         if row.sha256 in failures:
@@ -62,7 +71,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             reasons[row.id] = f"the same file as {first[row.sha256]}"
 
     _check_budget(reasons, len(catalog), params.max_failure_ratio)
-    works = _labelled(catalog.drop(index=list(reasons)), hashes, params)
+    good = catalog.drop(index=list(reasons))
+    works = _labelled(good, hashes, matrix(read_table(inputs["features"]), good["sha256"]), params)
     dropped = works["dropped"].dropna()
     reasons |= dropped.to_dict()
     works = works.drop(index=dropped.index, columns=["dropped", "problem"])
@@ -70,11 +80,16 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     quarantine["reason"] = quarantine["id"].map(reasons).astype("string")
     _check_budget(reasons, len(catalog), params.max_failure_ratio)
 
+    broken = validate(works, "works", params.on_violation, ctx.log)
     write_table(outputs["works"], works)
     write_table(outputs["quarantine"], quarantine)
+    write_table(outputs["conflicts"], conflicts)
     return {
         "works": len(works),
         "quarantined": len(quarantine),
+        "merged": len(listed) - len(catalog),
+        "conflicts": len(conflicts),
+        "broken_rules": broken,
         "near_duplicate_groups": int((works["group"].value_counts() > 1).sum()),
         "labels": {label: _origins(works[f"{label}_origin"]) for label in LABELS},
         "schools": {str(k): int(v) for k, v in works["school"].value_counts().items()},
@@ -93,17 +108,26 @@ def _header_fault(row: Any, params: Params) -> str | None:
     return None
 
 
-def _labelled(works: pd.DataFrame, hashes: dict[str, str], params: Params) -> pd.DataFrame:
+def _labelled(
+    works: pd.DataFrame, hashes: dict[str, str], features: NDArray[np.float32], params: Params
+) -> pd.DataFrame:
     """The good works with normalised and completed labels, perceptual hash and near-duplicate group."""
     labels = normalise(works)
     labels["period_written"] = works["period"]
     labels["phash"] = works["sha256"].map(hashes).astype("string")
     labels["group"] = near_groups(labels["phash"].tolist(), params.duplicate_distance)
     works = works.drop(columns=["artist", "tags", "period"]).join(labels)
-    return complete(works, params.missing.model_dump(), params.neighbours)
+    methods = {label: getattr(params.missing, label) for label in LABELS}
+    return complete(works, methods, features, params.seed)
 
 
 def _check_budget(reasons: dict[str, str], total: int, ratio: float) -> None:
+    # A record without a picture is put aside, but it is no failure.
+    failed = {key: reason for key, reason in reasons.items() if reason != NO_PICTURE}
+    total -= len(reasons) - len(failed)
+    reasons = failed
+    if total == 0:
+        raise PentimentoError("clean: no record names a picture: there is nothing to learn from")
     if len(reasons) > ratio * total or len(reasons) == total:
         kinds = Counter(_KIND.sub("", reason) for reason in reasons.values())
         reason, count = kinds.most_common(1)[0]
@@ -122,6 +146,6 @@ STAGE = Stage(
     "clean",
     Params,
     run,
-    inputs={"catalog": paths.CATALOG},
-    outputs={"works": paths.WORKS, "quarantine": paths.QUARANTINE},
+    inputs={"catalog": paths.CATALOG, "features": paths.FEATURES},
+    outputs={"works": paths.WORKS, "quarantine": paths.QUARANTINE, "conflicts": paths.CONFLICTS},
 )

@@ -11,7 +11,9 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.images import ImageInfo, probe
 from pipeline.archive.tables import read_table, write_table
+from pipeline.catalog.schemas import OnViolation, validate
 from pipeline.catalog.sources import FIELDS, file_of
+from pipeline.catalog.sources.table import NO_PICTURE
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -20,9 +22,10 @@ _FILE_COLUMNS = tuple(ImageInfo.__dataclass_fields__)
 
 
 class Params(StageParams):
-    """How much may be unreadable."""
+    """How much may be unreadable, and what follows when the table is not as it must be."""
 
     max_failure_ratio: float = Field(ge=0, le=1)
+    on_violation: OnViolation
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
@@ -34,19 +37,24 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     def work(place: tuple[str, str]) -> dict[str, Any]:
         return probe(file_of(*place, ctx.root)).as_row()
 
-    infos, failures = ctx.map(work, files, "ingest: reading headers")
+    infos, failures = ctx.map(work, files, "ingest: reading headers", depends_on={})
     catalog = _catalog(inventory, infos, failures)
-    failed = int(catalog["problem"].notna().sum())
-    if failed > params.max_failure_ratio * len(catalog):
-        first = catalog[catalog["problem"].notna()].iloc[0]
+    # A record without a picture is no failure: there is no file to be unreadable.
+    pictured = catalog[catalog["problem"].fillna("") != NO_PICTURE]
+    failed = int(pictured["problem"].notna().sum())
+    if failed > params.max_failure_ratio * len(pictured):
+        first = pictured[pictured["problem"].notna()].iloc[0]
         raise PentimentoError(
-            f"ingest: {failed} of {len(catalog)} files have no readable header, more than "
+            f"ingest: {failed} of {len(pictured)} files have no readable header, more than "
             f"ingest.max_failure_ratio allows; the first: {first['path']}: {first['problem']}"
         )
+    broken = validate(catalog, "catalog", params.on_violation, ctx.log)
     write_table(outputs["catalog"], catalog)
     return {
         "works": len(catalog),
         "unreadable": failed,
+        "without_picture": len(catalog) - len(pictured),
+        "broken_rules": broken,
         "formats": _counts(catalog["format"]),
         "modes": _counts(catalog["mode"]),
         "missing": {name: int(catalog[name].isna().sum()) for name in FIELDS if name != "tags"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from pipeline import paths
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.tables import write_table
 from pipeline.catalog.sources import AnySpec, file_of, list_items
+from pipeline.catalog.sources.base import as_json, is_writable, spelt
+from pipeline.catalog.sources.gone import note_gone
 from pipeline.errors import ItemError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -25,36 +28,36 @@ class Params(StageParams):
 
 def take(params: Params, ctx: Context) -> pd.DataFrame:
     """The inventory as it is now: every picture, hashed where its size or modification time is new."""
-    rows, keys = [], {}
+    rows: list[dict[str, Any]] = []
+    files: dict[str, tuple[Path, list[dict[str, Any]]]] = {}  # two works may share a file
     for item in list_items(params.sources, ctx.root):
         row: dict[str, Any] = {
-            "id": item.id,
+            "id": spelt(item.id),
             "source": item.source,
             "location": item.location,
-            "path": item.path,
+            "path": spelt(item.path),  # a table cannot hold every name; the quarantine shows it spelt out
             "size": -1,
             "sha256": None,
-            "problem": None,
-            "fields": json.dumps(item.fields, ensure_ascii=False),
-            "record": json.dumps(item.record, ensure_ascii=False, default=str),
+            "problem": item.problem,
+            "fields": as_json(item.fields),
+            "record": as_json(item.record),
         }
-        if not item.path.isprintable():
-            # A table cannot hold such a name; the row keeps a spelt-out one, for the quarantine.
-            spelt = {name: ascii(row[name])[1:-1] for name in ("id", "path")}
-            problem = "the file's name has bytes that are no printable UTF-8"
-            rows.append(row | spelt | {"problem": problem, "fields": "{}", "record": "{}"})
+        rows.append(row)
+        if item.problem is None and not is_writable(item.path):
+            row["problem"] = "the file's name has bytes that are no printable UTF-8"
+        if row["problem"] is not None:
             continue
         try:
             file = file_of(item.location, item.path, ctx.root)
             stat = file.stat()
             row["size"] = stat.st_size
-            keys[f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"] = (file, row)
+            files.setdefault(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}", (file, []))[1].append(row)
         except (OSError, ItemError) as error:
             row["problem"] = getattr(error, "strerror", None) or str(error)
-        rows.append(row)
-    hashes, failures = ctx.map(lambda pair: file_sha256(pair[0]), keys, "inventory: hashing")
-    for key, (_, row) in keys.items():
-        row["sha256"], row["problem"] = hashes.get(key), failures.get(key)
+    hashes, failures = ctx.map(lambda pair: file_sha256(pair[0]), files, "inventory: hashing", depends_on={})
+    for key, (_, sharing) in files.items():
+        for row in sharing:
+            row["sha256"], row["problem"] = hashes.get(key), failures.get(key)
     return pd.DataFrame(rows)
 
 
@@ -62,6 +65,10 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write the inventory."""
     table = take(params, ctx)
     write_table(outputs["inventory"], table)
+    now = datetime.now(UTC).isoformat(timespec="seconds")  # kept in the state folder alone
+    gone = note_gone(ctx.state, table, [spec.title for spec in params.sources], now)
+    if len(gone):
+        ctx.log.info("%d works are gone from the sources, the first: %s", len(gone), gone["id"].iloc[0])
     return {
         "works": len(table),
         "bytes": int(table["size"].clip(lower=0).sum()),

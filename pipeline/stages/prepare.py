@@ -13,11 +13,14 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.images import read_rgb
+from pipeline.archive.packs import Pack
 from pipeline.archive.shards import INDEX, Shards, write_shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.archive.tables import read_table
 from pipeline.catalog.augmentation import build
 from pipeline.catalog.balance import Balance, rebalance
+from pipeline.catalog.missing import completed, keep_in_train
+from pipeline.catalog.schemas import OnViolation, validate
 from pipeline.catalog.sources import file_of
 from pipeline.catalog.split import split_groups
 from pipeline.errors import PentimentoError
@@ -40,6 +43,7 @@ class Params(StageParams):
     balance: Balance
     seed: int = Field(ge=0)
     augmentation: tuple[dict[str, dict[str, Any]], ...]
+    on_violation: OnViolation
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
@@ -49,23 +53,27 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     augment = build(params.augmentation, params.seed)
     works = read_table(inputs["works"]).reset_index(drop=True)
     index = _labels(works, params)
-    index["split"] = split_groups(
-        works["group"].tolist(), index["school"].fillna("").tolist(), params.split, params.seed
-    )
+    groups = works["group"].tolist()
+    splits = split_groups(groups, index["school"].fillna("").tolist(), params.split, params.seed)
+    # What was completed may be learnt from, but no model is judged by it.
+    index["split"] = keep_in_train(splits, groups, completed(works, ["school"]))
     _require_enough(index["split"])
     train = (index["split"] == "train") & index["school"].notna()
     index["repeat"], index["weight"] = 1, 1.0
     repeat, weight = rebalance(index.loc[train, "school"].tolist(), params.balance, params.seed)
     index.loc[train, "repeat"], index.loc[train, "weight"] = repeat, weight
-    with atomic_path(outputs["prepared"]) as folder:
-        places = write_shards(folder, _pictures(works, params.side, ctx))
-        index.merge(places, on="id", validate="1:1").to_parquet(folder / INDEX, index=False)
+    with atomic_path(outputs["prepared"]) as folder, Pack(ctx.state / f"packs/{params.side}.bin") as pack:
+        places = write_shards(folder, _pictures(works, params.side, pack, ctx))
+        index = index.merge(places, on="id", validate="1:1")
+        broken = validate(index, "index", params.on_violation, ctx.log)
+        index.to_parquet(folder / INDEX, index=False)
         write_json(folder / "classes.json", _classes(index))
         write_json(folder / "augmentation.json", list(params.augmentation))
     _draw(outputs, augment, index)
     drawn = index[train].groupby("school")["repeat"].sum()
     return {
         "works": len(index),
+        "broken_rules": broken,
         "splits": {str(k): int(v) for k, v in index["split"].value_counts().items()},
         "schools": {str(k): int(v) for k, v in index["school"].value_counts().items()},
         "drawn_per_epoch": {str(k): int(v) for k, v in drawn.items()},
@@ -102,9 +110,28 @@ def _classes(index: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _pictures(works: pd.DataFrame, side: int, ctx: Context) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+def _pictures(
+    works: pd.DataFrame, side: int, pack: Pack, ctx: Context
+) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Every work's picture; those that were decoded before are taken from the pack."""
+
+    def work(place: tuple[str, str]) -> dict[str, int]:
+        return pack.append(read_rgb(file_of(*place, ctx.root), side))
+
+    files = {row.sha256: (row.location, row.path) for row in works.itertuples()}
+    places, failures = ctx.map(
+        work,
+        files,
+        "prepare: decoding",
+        depends_on={"side": side},
+        settle=pack.settle,
+        valid=pack.holds,
+    )
+    for key, reason in failures.items():
+        location, path = files[key]
+        raise PentimentoError(f"prepare: {location}/{path} was sound when it was cleaned, and now {reason}")
     for row in track(list(works.itertuples()), "prepare: packing"):
-        yield str(row.id), read_rgb(file_of(str(row.location), str(row.path), ctx.root), side)
+        yield str(row.id), pack.read(places[row.sha256])
 
 
 def _draw(outputs: Files, augment: Any, index: pd.DataFrame) -> None:

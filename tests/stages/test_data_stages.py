@@ -22,7 +22,20 @@ from pipeline.errors import PentimentoError
 from pipeline.stage import run_stage
 from tests.conftest import painting
 
-DATA_STAGES = ("inventory", "ingest", "clean", "prepare")
+DATA_STAGES = ("inventory", "ingest", "features", "clean", "prepare")
+
+
+@pytest.fixture(autouse=True)
+def quick_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Features that cost nothing; what the network makes of pictures is tested elsewhere."""
+
+    def describe(pictures: Any) -> np.ndarray:
+        rows = [
+            np.random.default_rng(picture.ravel()[:64].tolist()).normal(size=1280) for picture in pictures
+        ]
+        return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
+
+    monkeypatch.setattr("pipeline.catalog.features.describe", describe)
 
 
 def settle(root: Path, archive: Path, **changes: Any) -> None:
@@ -112,7 +125,7 @@ def test_bad_files_are_quarantined_with_their_reason_and_the_others_go_on(
     expected = bad_archive(tmp_path / "archive")
     before = tree_sha256(tmp_path / "archive")
     settle(project, tmp_path / "archive", clean__max_failure_ratio=0.6, ingest__max_failure_ratio=0.6)
-    run(project, "inventory", "ingest", "clean")
+    run(project, "inventory", "ingest", "features", "clean")
     quarantine = pd.read_parquet(project / paths.QUARANTINE).set_index("path")["reason"]
     assert set(quarantine.index) == set(expected)
     for path, words in expected.items():
@@ -126,7 +139,7 @@ def test_bad_files_are_quarantined_with_their_reason_and_the_others_go_on(
 def test_too_many_bad_files_stop_the_run_with_the_commonest_reason(project: Path, tmp_path: Path) -> None:
     bad_archive(tmp_path / "archive")
     settle(project, tmp_path / "archive", clean__max_failure_ratio=0.1, ingest__max_failure_ratio=0.9)
-    run(project, "inventory", "ingest")
+    run(project, "inventory", "ingest", "features")
     with pytest.raises(PentimentoError, match=r"clean: 7 of 13 works would be quarantined.*commonest reason"):
         run(project, "clean")
     assert not (project / paths.WORKS).exists()
@@ -137,15 +150,44 @@ def test_one_new_image_costs_one_image(
 ) -> None:
     archive = make_archive(500)
     settle(project, archive)
-    run(project, "inventory", "ingest", "clean")
+    run(project, "inventory", "ingest", "features", "clean")
     Image.fromarray(painting(9999)).save(archive / "Dutch" / "new.png")
     hashed = count_calls(monkeypatch, "pipeline.stages.inventory.file_sha256")
     probed = count_calls(monkeypatch, "pipeline.stages.ingest.probe")
     decoded = count_calls(monkeypatch, "pipeline.stages.clean.read_rgb")
-    metrics = run(project, "inventory", "ingest", "clean")
+    described = count_calls(monkeypatch, "pipeline.stages.features.read_rgb")
+    metrics = run(project, "inventory", "ingest", "features", "clean")
     assert metrics["clean"]["works"] == 501
-    for calls in (hashed, probed, decoded):
+    for calls in (hashed, probed, decoded, described):
         assert [Path(call).name for call in calls] == ["new.png"]
+
+
+def test_what_a_parameter_does_not_touch_is_not_done_again(
+    project: Path, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(project, make_archive(60))
+    run(project)
+    settle(project, project.parent / "archive", prepare__seed=1, clean__seed=1)
+    cleaned = count_calls(monkeypatch, "pipeline.stages.clean.read_rgb")
+    packed = count_calls(monkeypatch, "pipeline.stages.prepare.read_rgb")
+    run(project)
+    assert (cleaned, packed) == ([], [])
+    settle(project, project.parent / "archive", prepare__side=64)
+    run(project)
+    assert (len(cleaned), len(packed)) == (0, 60)
+
+
+def test_a_pack_that_is_gone_is_filled_again(
+    project: Path, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(project, make_archive(60))
+    run(project)
+    before = tree_sha256(project / paths.PREPARED)
+    (pack,) = (project / ".state/packs").iterdir()
+    pack.unlink()
+    packed = count_calls(monkeypatch, "pipeline.stages.prepare.read_rgb")
+    run(project, "prepare")
+    assert (len(packed), tree_sha256(project / paths.PREPARED)) == (60, before)
 
 
 def test_a_warm_state_gives_the_bytes_of_a_cold_one(
@@ -193,7 +235,7 @@ def test_when_all_are_bad_the_commonest_kind_of_reason_is_named(
     project: Path, make_archive: Callable[..., Path]
 ) -> None:
     settle(project, make_archive(5), clean__min_side=5000)
-    run(project, "inventory", "ingest")
+    run(project, "inventory", "ingest", "features")
     with pytest.raises(PentimentoError, match=r"5 of 5 works .* \(5 times\): has only pixels, less than"):
         run(project, "clean")
 
@@ -203,7 +245,7 @@ def test_a_damaged_input_names_the_file_and_the_remedy(
     project: Path, make_archive: Callable[..., Path], content: bytes
 ) -> None:
     settle(project, make_archive(4))
-    run(project, "inventory", "ingest")
+    run(project, "inventory", "ingest", "features")
     (project / paths.CATALOG).write_bytes(content)
     with pytest.raises(PentimentoError, match=r"catalog.parquet cannot be read .*`dvc repro` makes it again"):
         run(project, "clean")
@@ -228,7 +270,7 @@ def test_provenance_says_what_made_an_output(project: Path, make_archive: Callab
     run(project, "inventory", "ingest")
     record = json.loads((project / paths.provenance("ingest")).read_text())
     assert record["stage"] == "ingest"
-    assert record["params"] == {"max_failure_ratio": 0.5}
+    assert record["params"] == {"max_failure_ratio": 0.5, "on_violation": "warn"}
     assert record["inputs_sha256"] == {"data/inventory.parquet": tree_sha256(project / paths.INVENTORY)}
     assert record["outputs_sha256"] == {"data/catalog.parquet": tree_sha256(project / paths.CATALOG)}
     assert record["software"]["pentimento"]

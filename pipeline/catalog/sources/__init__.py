@@ -1,7 +1,7 @@
 """Where works come from: one small file per kind of source.
 
 A source lists its items: a picture file and the raw record that goes with it. A new kind is a new
-file with a `Spec` (its parameters) and an entry in `AnySpec`.
+file with a `Spec` (its parameters) and an entry in `AnySpec`; docs/sources.md shows one from end to end.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from pydantic import Field
 
 from pipeline.catalog.sources.base import FIELDS, Item, base_folder
 from pipeline.catalog.sources.folder import FolderSpec
+from pipeline.catalog.sources.iiif import IiifSpec
 from pipeline.catalog.sources.met import MetSpec
 from pipeline.catalog.sources.table import TableSpec
 from pipeline.errors import ItemError, PentimentoError
 
-AnySpec = Annotated[MetSpec | FolderSpec | TableSpec, Field(discriminator="kind")]
+AnySpec = Annotated[MetSpec | FolderSpec | TableSpec | IiifSpec, Field(discriminator="kind")]
 
 __all__ = ["FIELDS", "AnySpec", "Item", "file_of", "list_items"]
 
 
 def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
-    """The items of all sources, in a fixed order.
+    """The items of all sources: the sources in the order of the params, their items by id.
 
     Raises:
         PentimentoError: when a source does not exist, two share a name, or there is no item at all.
@@ -35,7 +36,7 @@ def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
             raise PentimentoError(
                 f"inventory.sources: {count} sources are called '{name}'; give each a `name` of its own"
             )
-    items = [item for spec in specs for item in spec.items(root)]
+    items = [item for spec in specs for item in sorted(spec.items(root), key=lambda item: item.id)]
     if not items:
         where = ", ".join(spec.location for spec in specs) or "no source is given"
         raise PentimentoError(f"inventory.sources: the archive is empty ({where}): no picture was found")
@@ -45,17 +46,21 @@ def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
         raise PentimentoError(
             f"inventory.sources: {len(doubled)} ids occur twice, the first is '{doubled[0]}'"
         )
-    return sorted(items, key=lambda item: item.id)
+    return items
 
 
 def file_of(location: str, path: str, root: Path) -> Path:
     """The picture file of an inventory row.
 
     Raises:
-        ItemError: when the path leads out of its source.
+        ItemError: when the path leads out of its source, or nowhere.
     """
     base = base_folder(location, root)
     file = base / path
-    if not file.resolve().is_relative_to(base.resolve()):
+    try:
+        inside = file.resolve().is_relative_to(base.resolve())
+    except (RuntimeError, ValueError) as error:  # a link that leads to itself; a name with a NUL
+        raise ItemError(f"path cannot be followed: {path!a}: {error}") from None
+    if not inside:
         raise ItemError(f"path leads out of its source: {path}")
     return file

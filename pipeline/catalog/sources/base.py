@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.environment import clone_dir
+from pipeline.environment import clone_dir, state_dir
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 
@@ -20,6 +22,8 @@ FIELDS = (
     "title", "artist", "artist_bio", "nationality", "date", "year_begin", "year_end", "period",
     "culture", "medium", "classification", "tags",
 )  # fmt: skip
+_HALVES = re.compile(r"[\ud800-\udfff]")  # of surrogate pairs: no text by themselves
+_UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and control characters
 
 
 @dataclass(frozen=True)
@@ -32,13 +36,14 @@ class Item:
     path: str  # of the picture, relative to that folder, with forward slashes
     record: dict[str, Any] = field(default_factory=dict)  # as published
     fields: dict[str, Any] = field(default_factory=dict)  # what of it fills FIELDS
+    problem: str | None = None  # why there is no picture to look at; the item goes to quarantine
 
 
 class SourceSpec(StageParams):
     """Parameters that every kind of source has."""
 
     kind: str
-    location: str = Field(min_length=1)  # a folder or file, or package:NAME
+    location: str = Field(min_length=1)  # a folder or file, package:NAME, or what the kind says
     name: str | None = Field(default=None, pattern=r"^[a-z0-9_-]+$")  # default: the kind
 
     @property
@@ -52,7 +57,9 @@ class SourceSpec(StageParams):
 
 
 def base_folder(location: str, root: Path) -> Path:
-    """The folder that a location stands for: package:NAME, an absolute path, or one relative to the clone.
+    """The folder that a location stands for.
+
+    package:NAME, state:PATH (in the state folder), an absolute path, or one relative to the clone.
 
     Raises:
         PentimentoError: when there is no such package, folder or file.
@@ -69,7 +76,7 @@ def base_folder(location: str, root: Path) -> Path:
             )
         return Path(spec.submodule_search_locations[0])
     try:
-        folder = clone_dir(root) / Path(location).expanduser()
+        folder = place(location, root)
         folder.stat()
     except FileNotFoundError:
         raise PentimentoError(f"inventory.sources: location '{location}' does not exist ({folder})") from None
@@ -79,13 +86,35 @@ def base_folder(location: str, root: Path) -> Path:
     return folder
 
 
+def place(location: str, root: Path) -> Path:
+    """Where a location that is no package lies, whether or not it is there."""
+    if location.startswith("state:"):
+        return state_dir(root) / location.removeprefix("state:")
+    return clone_dir(root) / Path(location).expanduser()
+
+
+def is_writable(name: str) -> bool:
+    """Whether a table can hold a name: UTF-8 without control characters."""
+    return _UNWRITABLE.search(name) is None
+
+
+def spelt(name: str) -> str:
+    """A name that a table can hold: as it is, else with its odd characters spelt out (\\x00, \\udcff)."""
+    return name if is_writable(name) else ascii(name)[1:-1]
+
+
+def as_json(value: Any) -> str:
+    """A record as JSON that a table can hold: halves of surrogate pairs, which are no text, become U+FFFD."""
+    return _HALVES.sub("\ufffd", json.dumps(value, ensure_ascii=False, default=str))
+
+
 def text(value: Any) -> str | None:
-    """A written value without surrounding space; None when nothing is written."""
+    """A written value without control characters and surrounding space; None when nothing is written."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # a whole number, from a column with gaps
-    stripped = " ".join(str(value).split())
+    stripped = " ".join(_UNWRITABLE.sub(" ", str(value)).split())
     return stripped or None
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.evaluation.report import charts
+from pipeline.evaluation.report.template import figure, fill
 
 MAX_ROWS = 50  # of a table of works; the files hold all of them
 
@@ -31,15 +31,8 @@ def render(sources: Sources, title: str) -> str:
     """The page as HTML. Equal inputs give equal bytes: no time and no host is in it."""
     stages = _load(sources.provenance)
     metrics = _load(sources.metrics)
-    environment = Environment(
-        loader=PackageLoader("pipeline.evaluation.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"figure": figure, "dotted": dotted}
-    return environment.get_template("page.html").render(
+    return fill(
+        "page.html",
         title=title,
         m=metrics,
         stages=stages,
@@ -51,24 +44,6 @@ def render(sources: Sources, title: str) -> str:
         restored=_restored(sources),
         generator=_generator(sources),
     )
-
-
-def figure(value: Any) -> str:
-    """A number as text; an interval as 'value [low, high]'."""
-    if isinstance(value, Mapping) and {"value", "low", "high"} <= set(value):
-        return f"{value['value']:.4g} [{value['low']:.4g}, {value['high']:.4g}]"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(str(entry) for entry in value) or "none"
-    return str(value)
-
-
-def dotted(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested metrics as (dotted name, figure) pairs; intervals stay whole."""
-    if isinstance(value, Mapping) and not {"value", "low", "high"} <= set(value):
-        return [pair for key, inner in value.items() for pair in dotted(inner, f"{prefix}.{key}".strip("."))]
-    return [(prefix, figure(value))]
 
 
 def headlines(metrics: Mapping[str, Any]) -> list[tuple[str, str, str]]:

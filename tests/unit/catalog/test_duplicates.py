@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from pipeline.catalog.duplicates import near_groups, perceptual_hash
+from pipeline.catalog import duplicates
+from pipeline.catalog.duplicates import candidate_pairs, centre, group_pairs, near_groups, perceptual_hash
 from tests.conftest import painting
 
 
@@ -20,3 +23,70 @@ def test_links_are_followed_through() -> None:
     chain = ["0000000000000000", "0000000000000003", "000000000000000f", "ffffffffffffffff"]
     assert near_groups(chain, distance=2).tolist() == [0, 0, 0, 3]
     assert near_groups(chain, distance=1).tolist() == [0, 1, 2, 3]
+    assert near_groups([], distance=1).tolist() == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 19), st.integers(0, 19)), max_size=30))
+def test_groups_are_what_the_pairs_link(pairs: list[tuple[int, int]]) -> None:
+    groups = group_pairs(20, np.array(pairs, np.int64).reshape(-1, 2))
+    assert all(groups[a] == groups[b] for a, b in pairs)
+    for group in set(groups.tolist()):
+        members = set(np.flatnonzero(groups == group).tolist())
+        assert group == min(members)
+        # No smaller set is closed under the pairs: whoever is reached from the first is the group.
+        reached, edge = {group}, {group}
+        while edge:
+            edge = {b for a, b in [*pairs, *((b, a) for a, b in pairs)] if a in edge} - reached
+            reached |= edge
+        assert reached == members
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=12), st.integers(0, 16))
+def test_groups_by_hash_do_not_depend_on_the_block(values: list[int], distance: int) -> None:
+    hashes = [f"{value ^ (n % 3):016x}" for n, value in enumerate([*values, *values])]
+    groups = near_groups(hashes, distance)
+    for n, own in enumerate(hashes):
+        for m, other in enumerate(hashes):
+            if (int(own, 16) ^ int(other, 16)).bit_count() <= distance:
+                assert groups[n] == groups[m]
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_candidates_are_near_by_hash_or_features_or_one_s_centre() -> None:
+    rng = np.random.default_rng(0)
+    features, hashes = unit(rng.normal(size=(8, 64))), [f"{v:016x}" for v in rng.integers(0, 2**63, 8)]
+    features[1] = unit(features[:1] + 0.05 * rng.normal(size=(1, 64)))[0]
+    hashes[3] = f"{int(hashes[2], 16) ^ 0b111:016x}"
+    centres = unit(rng.normal(size=(8, 64)))
+    centres[5] = features[4]
+    found = candidate_pairs(hashes, features, centres, distance=4, cosine=0.8)
+    assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_an_archive_of_lookalikes_gives_a_bounded_number_of_pairs() -> None:
+    features = unit(np.ones((40, 8)))
+    hashes = ["0" * 16] * 40
+    found = candidate_pairs(hashes, features, features, neighbours=3)
+    assert len(found) <= 2 * 40 * 3
+    assert (found[:, 0] < found[:, 1]).all()
+    assert len(np.unique(found, axis=0)) == len(found)
+
+
+def test_blocks_change_nothing(monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(1)
+    features, centres = unit(rng.normal(size=(50, 16))), unit(rng.normal(size=(50, 16)))
+    hashes = [f"{v:016x}" for v in rng.integers(0, 2**63, 50)]
+    whole = candidate_pairs(hashes, features, centres, distance=24, cosine=0.4)
+    groups = near_groups(hashes, 22)
+    monkeypatch.setattr(duplicates, "_BLOCK", 7)
+    assert (candidate_pairs(hashes, features, centres, distance=24, cosine=0.4) == whole).all()
+    assert (near_groups(hashes, 22) == groups).all()
+    assert len(whole) > 10
+
+
+def test_the_centre_is_what_is_left_without_a_frame() -> None:
+    assert centre(np.zeros((100, 50, 3), np.uint8)).shape == (80, 40, 3)
+    assert centre(np.zeros((1, 9, 3), np.uint8)).shape == (1, 9, 3)

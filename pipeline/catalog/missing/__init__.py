@@ -1,0 +1,18 @@
+"""Missing labels and values completed, each marked with its origin and confidence."""
+
+from pipeline.catalog.missing.complete import complete
+from pipeline.catalog.missing.heldout import completed, keep_in_train, recorded_only
+from pipeline.catalog.missing.registry import Method, names, parse, shortest
+from pipeline.catalog.missing.task import Spec
+
+__all__ = [
+    "Method",
+    "Spec",
+    "complete",
+    "completed",
+    "keep_in_train",
+    "names",
+    "parse",
+    "recorded_only",
+    "shortest",
+]

@@ -1,0 +1,173 @@
+"""What a method is asked, what it answers, and how evidence votes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.errors import PentimentoError
+from pipeline.params import StageParams
+
+Kind = Literal["number", "name"]
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+_LARGEST = 1e100  # numbers beyond are no measurements, and their squares overflow
+_SPREAD = (5, 95)  # percentiles between which most recorded numbers lie
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a method says of G gaps: values (G,), missing where it refuses, and confidence (G,) in 0 to 1."""
+
+    values: NDArray[Any]
+    confidence: Floats
+
+
+@dataclass(frozen=True)
+class Task:
+    """The gaps of one column.
+
+    Attributes:
+        works: N rows in the order of the table; of labels only what was recorded.
+        column: whose gaps are completed.
+        kind: what the column holds.
+        known: (N,) where it holds a recorded value that can serve as evidence.
+        gaps: (N,) where a value is wanted.
+        features: (N, D) descriptions of the pictures, not finite where there is none; or None.
+        seed: of whatever is drawn.
+    """
+
+    works: pd.DataFrame
+    column: str
+    kind: Kind
+    known: Bools
+    gaps: Bools
+    features: NDArray[np.float32] | None
+    seed: int
+
+    @cached_property
+    def evidence(self) -> NDArray[Any]:
+        """The recorded values, in the order of the table: floats, or names as objects."""
+        values = self.works.loc[self.known, self.column]
+        return numbers(values) if self.kind == "number" else values.to_numpy(object)
+
+    @cached_property
+    def tolerance(self) -> float:
+        """Two numbers this near agree: a tenth of the spread (5th to 95th percentile) of the recorded."""
+        low, high = np.percentile(self.evidence, _SPREAD)
+        return float(high - low) / 10
+
+    def only(self, rows: Bools) -> Task:
+        """The same task of a part of the works (N,), which all gaps are in."""
+        features = None if self.features is None else self.features[rows]
+        works = self.works[rows].reset_index(drop=True)
+        return replace(self, works=works, known=self.known[rows], gaps=self.gaps[rows], features=features)
+
+    def refuse(self) -> Answer:
+        """The answer of a method that has not enough to go by."""
+        count = int(self.gaps.sum())
+        return Answer(np.full(count, None, object), np.zeros(count))
+
+    def same(self, value: Any, confidence: float) -> Answer:
+        """One value for every gap."""
+        count = int(self.gaps.sum())
+        values = np.full(count, None, object)
+        values[:] = value
+        return Answer(values, np.full(count, confidence))
+
+    def vote(self, ballots: Sequence[NDArray[np.int64]]) -> Answer:
+        """What the evidence at the places of each ballot says: the median of numbers, the mode of names.
+
+        The confidence is the share of the ballot that agrees: numbers within the tolerance, the same name.
+        """
+        found = [self._count(self.evidence[ballot]) for ballot in ballots]
+        values = np.full(len(found), None, object)
+        values[:] = [value for value, _ in found]
+        return Answer(values, np.array([share for _, share in found], float))
+
+    def agreeing(self, errors: Floats) -> float:
+        """The share of errors that are within the tolerance."""
+        return float((np.abs(errors) <= self.tolerance).mean())
+
+    def _count(self, values: NDArray[Any]) -> tuple[Any, float]:
+        if self.kind == "number":
+            median = float(np.median(values))
+            return median, self.agreeing(values - median)
+        counts = Counter(values)
+        value, count = min(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
+        return value, count / len(values)
+
+
+class Spec(StageParams):
+    """Base of the parameters of a method; a family is one subclass in one file.
+
+    A subclass has `method`, its name, may name in `variant` the key that tells its members apart, and
+    says in `kinds` what it can complete.
+    """
+
+    variant: ClassVar[str | None] = None
+    kinds: ClassVar[frozenset[Kind]] = frozenset({"number", "name"})
+
+    @property
+    def name(self) -> str:
+        """How the method is written short: `regress:forest`, `picture`."""
+        own = str(self.method)  # type: ignore[attr-defined]
+        return own if self.variant is None else f"{own}:{getattr(self, self.variant)}"
+
+    def check(self, task: Task) -> None:
+        """Refuse what the method cannot do.
+
+        Raises:
+            PentimentoError: saying what the column holds and what would do.
+        """
+        if task.kind not in self.kinds:
+            raise PentimentoError(
+                f"the method '{self.name}' cannot complete '{task.column}': it completes "
+                f"{'numbers' if 'number' in self.kinds else 'names'}, the column holds {task.kind}s"
+            )
+
+    def narrow(self, task: Task) -> Task:
+        """The task without recorded works that the method does not look at."""
+        return task
+
+    def answer(self, task: Task) -> Answer:
+        """What the method says of the task's gaps; there is at least one gap and one recorded value."""
+        raise NotImplementedError
+
+
+def kind_of(values: pd.Series[Any], column: str) -> Kind:
+    """What a column holds.
+
+    Raises:
+        PentimentoError: for lists, dates and the like, which no method completes.
+    """
+    if pd.api.types.is_bool_dtype(values) or pd.api.types.is_string_dtype(values.dropna()):
+        return "name"
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+        return "number"
+    if values.dtype == object and all(isinstance(value, (str, bool)) for value in values.dropna()):
+        return "name"
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "name"
+    raise PentimentoError(
+        f"'{column}' holds lists, dates or a mixture, not numbers or names: no method completes it"
+    )
+
+
+def numbers(values: pd.Series[Any]) -> Floats:
+    """A column of numbers as floats (N,), not a number where it is missing."""
+    return np.array(values.to_numpy(np.float64, na_value=np.nan))
+
+
+def measured(values: Floats) -> Bools:
+    """Where numbers can serve as evidence: finite, and of a size that something can have."""
+    there: Bools = np.isfinite(values) & (np.abs(np.nan_to_num(values)) < _LARGEST)
+    return there

@@ -1,0 +1,181 @@
+"""Tests of whether two samples are alike, each with a p-value and an effect that says how much differs.
+
+Each returns a mapping: `effect` from 0 to 1, `p`, and where they apply `psi` (the population stability
+index), `shift` (of the mean, in standard deviations) and `detail` (what moved most, in words). `p` is
+missing where there is nothing to test: too few values, or the same one everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Result = dict[str, Any]
+Rng = np.random.Generator
+
+MIN_SIZE = 8  # of either sample; with less nothing is judged
+TOO_FEW: Result = {"detail": "too few to judge"}
+OTHER = "(others)"
+_CLASSES, _RARE = 20, 5  # classes that are compared one by one, with so many works; the rest is one class
+_SPLITS = 9_999  # random splits behind the p-value of classes
+_SHUFFLES, _BATCH = 4_999, 500  # the same for vectors
+_TIES = 1e-6  # relative; what is nearer to the statistic found counts as reaching it
+
+
+def numbers(left: Floats, right: Floats) -> Result:
+    """Two-sample Kolmogorov-Smirnov test of (N,) and (M,) finite numbers; ties make it slower to alarm.
+
+    The effect is its distance: the share of values that would have to move for the two to be alike.
+    """
+    if min(len(left), len(right)) < MIN_SIZE:
+        return TOO_FEW
+    spread = float(np.sqrt((left.var(ddof=1) + right.var(ddof=1)) / 2))
+    medians = f"median {np.median(left):.6g} before, {np.median(right):.6g} now"
+    if not spread and left[0] == right[0]:
+        return {"effect": 0.0, "psi": 0.0, "shift": 0.0, "detail": medians}
+    from scipy.stats import ks_2samp
+
+    small = len(left) * len(right) <= 10_000
+    test = ks_2samp(left, right, method="exact" if small else "asymp")
+    edges = np.unique(np.quantile(left, np.linspace(0, 1, 11)[1:-1]))
+    counts = [np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1) for side in (left, right)]
+    return {
+        "effect": float(test.statistic),
+        "psi": stability(*counts),
+        "shift": float(right.mean() - left.mean()) / spread if spread else np.nan,
+        "p": float(np.clip(test.pvalue, 0, 1)),
+        "detail": medians,
+    }
+
+
+def classes(left: pd.Series[Any], right: pd.Series[Any], rng: Rng) -> Result:
+    """Permutation test of the chi-squared statistic; rare classes are one. Exact for samples of any size.
+
+    The effect is the total variation distance: the share of works that would have to change class.
+
+    Args:
+        left, right: class -> count; the index are texts.
+        rng: draws the random splits.
+    """
+    table = pd.DataFrame({"left": left, "right": right}).fillna(0).astype("int64")
+    if table.sum().min() < MIN_SIZE:
+        return TOO_FEW
+    table = _merged(table)
+    a, b = table["left"].to_numpy(), table["right"].to_numpy()
+    shares = a / a.sum(), b / b.sum()
+    apart = shares[1] - shares[0]
+    most = int(np.abs(apart).argmax())
+    found = {
+        "effect": float(np.abs(apart).sum() / 2),
+        "psi": stability(a, b),
+        "detail": f"{table.index[most]}: {shares[0][most]:.1%} before, {shares[1][most]:.1%} now",
+    }
+    return found | ({"p": _chance(a, b, rng)} if len(table) > 1 else {})
+
+
+def tags(left: pd.Series[Any], right: pd.Series[Any], sizes: tuple[int, int]) -> Result:
+    """Fisher's exact test for each common tag, of which a work may have several; Bonferroni over the tags.
+
+    The effect is the largest difference of a tag's share.
+
+    Args:
+        left, right: tag -> how many works have it.
+        sizes: how many works there are on either side.
+    """
+    if min(sizes) < MIN_SIZE:
+        return TOO_FEW
+    table = pd.DataFrame({"left": left, "right": right}).fillna(0).astype("int64")
+    table = _merged(table).drop(index=[OTHER], errors="ignore")
+    if table.empty:
+        return {"detail": "no tag is common enough to judge"}
+    from scipy.stats import fisher_exact
+
+    chances = [
+        fisher_exact([[a, sizes[0] - a], [b, sizes[1] - b]]).pvalue
+        for a, b in zip(table["left"], table["right"], strict=True)
+    ]
+    shares = table["left"] / sizes[0], table["right"] / sizes[1]
+    apart = (shares[1] - shares[0]).abs()
+    most = str(apart.idxmax())
+    return {
+        "effect": float(apart.max()),
+        "p": min(1.0, float(min(chances)) * len(chances)),
+        "detail": f"{most}: {shares[0][most]:.1%} before, {shares[1][most]:.1%} now",
+    }
+
+
+def vectors(left: NDArray[np.floating[Any]], right: NDArray[np.floating[Any]], rng: Rng) -> Result:
+    """Permutation test of the energy distance of vectors (N, D) and (M, D); needs (N + M)² numbers of memory.
+
+    The effect is the root of the coefficient of inhomogeneity (Székely & Rizzo 2013: the energy
+    distance as a share of twice the mean distance between the sets), less what chance alone gives. It
+    grows in proportion to the share of vectors that are of another kind.
+    """
+    if min(len(left), len(right)) < MIN_SIZE:
+        return TOO_FEW
+    both = np.concatenate([left, right]).astype(np.float64)
+    squares = (both**2).sum(axis=1)
+    apart = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * both @ both.T, 0)).astype(np.float32)
+    np.fill_diagonal(apart, 0)
+    across = float(apart[: len(left), len(left) :].mean(dtype=np.float64))
+    if not across:
+        return {"effect": 0.0, "detail": "all pictures are the same"}
+    weights = np.r_[np.full(len(left), 1 / len(left)), np.full(len(right), -1 / len(right))]
+    found = _energy(apart, weights[:, None])[0]
+    batches = (min(_BATCH, _SHUFFLES - start) for start in range(0, _SHUFFLES, _BATCH))
+    chance = np.concatenate(
+        [_energy(apart, rng.permuted(np.tile(weights, (count, 1)), axis=1).T) for count in batches]
+    )
+    coefficient = np.clip((found - chance.mean()) / (2 * across), 0, 1)
+    reached = int((chance >= found - _TIES * across).sum())
+    return {
+        "effect": float(np.sqrt(coefficient)),
+        "p": (1 + reached) / (_SHUFFLES + 1),
+        "detail": "what the pictures show",
+    }
+
+
+def stability(left: Ints, right: Ints) -> float:
+    """Population stability index of two histograms (K,), with half a work added to each bin.
+
+    By custom, up to 0.1 is little, and from 0.25 a lot.
+    """
+    a, b = ((side + 0.5) / (side.sum() + 0.5 * len(side)) for side in (left, right))
+    return float(((b - a) * np.log(b / a)).sum())
+
+
+def _merged(table: pd.DataFrame) -> pd.DataFrame:
+    """Counts of classes, commonest first, the rare ones as one; by what both have together, so fairly."""
+    total = table.sum(axis=1)
+    order = pd.DataFrame({"total": -total, "name": total.index}).sort_values(["total", "name"]).index
+    kept = [name for name in order[:_CLASSES] if total[name] >= _RARE]
+    rest = table.drop(index=kept).sum()
+    merged = table.loc[kept]
+    if rest.sum():
+        merged.loc[OTHER] = rest
+    return merged
+
+
+def _chance(left: Ints, right: Ints, rng: Rng) -> float:
+    """The p-value of the chi-squared statistic among random splits of the same works."""
+    total = left + right
+    expected = total * (left.sum() / total.sum())
+    scale = 1 / expected + 1 / (total - expected)
+
+    def statistic(counts: Ints) -> Floats:
+        return np.asarray((((counts - expected) ** 2) * scale).sum(axis=-1))
+
+    splits = rng.multivariate_hypergeometric(total, int(left.sum()), _SPLITS, method="marginals")
+    reached = int((statistic(splits) >= statistic(left) * (1 - _TIES)).sum())
+    return (1 + reached) / (_SPLITS + 1)
+
+
+def _energy(apart: NDArray[np.float32], weights: Floats) -> Floats:
+    """The energy distance for each column of weights (N + M, R): minus their quadratic form."""
+    light = weights.astype(np.float32)
+    return np.asarray(-np.einsum("nr,nr->r", light, apart @ light, dtype=np.float64))
