@@ -171,13 +171,9 @@ def _features(root: Path | None, works: pd.DataFrame, file: Path | None) -> NDAr
     if root is None or not (root / paths.FEATURES).is_file() or "sha256" not in works:
         return None
     from pipeline.archive.tables import read_table
-    from pipeline.catalog.features import FEATURES, unpack
+    from pipeline.catalog.features import matrix
 
-    table = read_table(root / paths.FEATURES)
-    packed = dict(zip(table["sha256"], table["features"], strict=True))
-    nothing = np.full(FEATURES, np.nan, np.float32)
-    rows = [unpack(packed[key]) if key in packed else nothing for key in works["sha256"]]
-    return np.stack(rows)
+    return matrix(read_table(root / paths.FEATURES), works["sha256"])
 
 
 def _marks(name: str, kept: set[Any]) -> bool:

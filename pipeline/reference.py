@@ -77,5 +77,6 @@ def _kind(kind: Any) -> str:
     if origin is dict:
         return f"{_kind(inner[0])}: {_kind(inner[1])}"
     if inner:
-        return " or ".join(_kind(one) for one in inner)
+        methods = all(hasattr(one, "variant") for one in inner)  # ways to complete a gap
+        return "[a method](data.md#gaps)" if methods else " or ".join(_kind(one) for one in inner)
     return "null" if kind is type(None) else str(getattr(kind, "__name__", kind))

@@ -25,6 +25,8 @@ Balance = Literal[
     "smote",
     "augment",
 ]
+# Those that are told to a training by how often a work is drawn and what it weighs.
+Drawn = Literal["none", "oversample", "undersample", "class_weights", "effective_number"]
 METHODS: tuple[str, ...] = get_args(Balance)
 Rare = Literal["keep", "merge", "drop"]
 OTHER = "Other"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -54,14 +55,17 @@ def unpack(text: str) -> NDArray[np.float32]:
     return np.frombuffer(raw, "<f2").astype(np.float32)
 
 
-def matrix(table: pd.DataFrame, digests: Iterable[str]) -> NDArray[np.float32]:
+def matrix(
+    table: pd.DataFrame, digests: Iterable[str], column: Literal["features", "centres"] = "features"
+) -> NDArray[np.float32]:
     """The features (N, 1280) of files by their SHA-256; not a number where there are none.
 
     Args:
-        table: with the columns sha256 and features, as `pack` writes them.
+        table: with the columns sha256, features and centres, as `pack` writes them.
         digests: of N files.
+        column: features of whole pictures, or of their middles.
     """
-    packed = dict(zip(table["sha256"], table["features"], strict=True))
+    packed = dict(zip(table["sha256"], table[column], strict=True))
     none = np.full(FEATURES, np.nan, np.float32)
     rows = [unpack(packed[digest]) if digest in packed else none for digest in digests]
     return np.array(rows, np.float32).reshape(-1, FEATURES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,10 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.archive.tables import read_table, write_table
-from pipeline.catalog.duplicates import near_groups, perceptual_hash
+from pipeline.catalog.duplicates import candidate_pairs, group_pairs, near_groups, perceptual_hash
 from pipeline.catalog.features import matrix
 from pipeline.catalog.labels import normalise
+from pipeline.catalog.matching import Sketch, same_work, sketch
 from pipeline.catalog.merge import merge
 from pipeline.catalog.missing import Method, complete
 from pipeline.catalog.schemas import LABELS, OnViolation, validate
@@ -27,6 +29,9 @@ from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
 _KIND = re.compile(r"(?<=the same file as) .*|\d+ x \d+ ")  # what differs between reasons of one kind
+
+
+_SKETCHES = 1024  # kept while pairs are compared: some 300 MB
 
 
 class Missing(StageParams):
@@ -72,7 +77,10 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
     _check_budget(reasons, len(catalog), params.max_failure_ratio)
     good = catalog.drop(index=list(reasons))
-    works = _labelled(good, hashes, matrix(read_table(inputs["features"]), good["sha256"]), params)
+    good = good.assign(phash=good["sha256"].map(hashes).astype("string"))
+    features = read_table(inputs["features"])
+    good["group"] = _groups(good, features, params, ctx)
+    works = _labelled(good, matrix(features, good["sha256"]), params)
     dropped = works["dropped"].dropna()
     reasons |= dropped.to_dict()
     works = works.drop(index=dropped.index, columns=["dropped", "problem"])
@@ -108,14 +116,32 @@ def _header_fault(row: Any, params: Params) -> str | None:
     return None
 
 
-def _labelled(
-    works: pd.DataFrame, hashes: dict[str, str], features: NDArray[np.float32], params: Params
-) -> pd.DataFrame:
-    """The good works with normalised and completed labels, perceptual hash and near-duplicate group."""
+def _groups(works: pd.DataFrame, features: pd.DataFrame, params: Params, ctx: Context) -> NDArray[np.int64]:
+    """The near-duplicate group (N,) of each work: hashes that are almost equal, or pictures that match."""
+    digests, hashes = works["sha256"].tolist(), works["phash"].tolist()
+    whole, middles = (np.nan_to_num(matrix(features, digests, column)) for column in ("features", "centres"))
+    pairs = candidate_pairs(hashes, whole, middles)
+    places = list(zip(works["location"], works["path"], strict=True))
+    keys = [":".join(sorted((digests[a], digests[b]))) for a, b in pairs]
+
+    @lru_cache(_SKETCHES)
+    def drawn(place: tuple[str, str]) -> Sketch:
+        return sketch(read_rgb(file_of(*place, ctx.root), max_side=512))
+
+    def work(pair: tuple[int, int]) -> bool:
+        return same_work(drawn(places[pair[0]]), drawn(places[pair[1]]))
+
+    items = {key: (int(a), int(b)) for key, (a, b) in zip(keys, pairs, strict=True)}
+    same, _ = ctx.map(work, items, "clean: comparing pictures", depends_on={})
+    alike = near_groups(hashes, params.duplicate_distance)
+    links = np.stack([np.arange(len(alike)), alike], axis=1)
+    return group_pairs(len(works), np.concatenate([links, pairs[[bool(same.get(key)) for key in keys]]]))
+
+
+def _labelled(works: pd.DataFrame, features: NDArray[np.float32], params: Params) -> pd.DataFrame:
+    """The good works with normalised and completed labels."""
     labels = normalise(works)
     labels["period_written"] = works["period"]
-    labels["phash"] = works["sha256"].map(hashes).astype("string")
-    labels["group"] = near_groups(labels["phash"].tolist(), params.duplicate_distance)
     works = works.drop(columns=["artist", "tags", "period"]).join(labels)
     methods = {label: getattr(params.missing, label) for label in LABELS}
     return complete(works, methods, features, params.seed)

@@ -9,6 +9,7 @@ from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog import features
+from pipeline.catalog.duplicates import centre
 from pipeline.catalog.sources import file_of
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -23,17 +24,20 @@ class Params(StageParams):
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Describe each picture by its content; one that cannot be read has no row: `clean` says why."""
+    """Describe each picture, and its middle alone; one that cannot be read has no row: `clean` says why."""
     catalog = read_table(inputs["catalog"])
     small = (catalog["width"] * catalog["height"] <= params.max_megapixels * 1e6).fillna(False)
     readable = catalog[catalog["problem"].isna() & small.astype(bool)]
     files = {row.sha256: (row.location, row.path) for row in readable.itertuples()}
 
-    def work(place: tuple[str, str]) -> str:
-        return features.pack(features.describe([read_rgb(file_of(*place, ctx.root), _SIDE)])[0])
+    def work(place: tuple[str, str]) -> list[str]:
+        picture = read_rgb(file_of(*place, ctx.root), _SIDE)
+        return [features.pack(row) for row in features.describe([picture, centre(picture)])]
 
     found, failures = ctx.map(work, files, "features: describing", depends_on={})
-    write_table(outputs["features"], pd.DataFrame({"sha256": list(found), "features": list(found.values())}))
+    table = pd.DataFrame(list(found.values()), columns=["features", "centres"], dtype="str")
+    table.insert(0, "sha256", list(found))
+    write_table(outputs["features"], table)
     return {"pictures": len(found), "unreadable": len(failures)}
 
 

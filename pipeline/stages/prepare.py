@@ -18,17 +18,16 @@ from pipeline.archive.shards import INDEX, Shards, write_shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.archive.tables import read_table
 from pipeline.catalog.augmentation import build
-from pipeline.catalog.balance import Balance, rebalance
+from pipeline.catalog.balance import Drawn, Rare, rebalance, settle_rare
 from pipeline.catalog.missing import completed, keep_in_train
 from pipeline.catalog.schemas import OnViolation, validate
 from pipeline.catalog.sources import file_of
-from pipeline.catalog.split import split_groups
+from pipeline.catalog.split import GroupBy, leak_groups, split_groups
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 
-OTHER = "Other"
 MIN_HELD_OUT = 8  # works
 Share = Annotated[float, Field(gt=0, lt=1)]
 
@@ -38,9 +37,11 @@ class Params(StageParams):
 
     side: int = Field(ge=64, le=2048)
     split: tuple[Share, Share, Share]
+    group_by: GroupBy
     min_class_size: int = Field(ge=1)
+    rare: Rare
     min_tag_size: int = Field(ge=1)
-    balance: Balance
+    balance: Drawn
     seed: int = Field(ge=0)
     augmentation: tuple[dict[str, dict[str, Any]], ...]
     on_violation: OnViolation
@@ -53,7 +54,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     augment = build(params.augmentation, params.seed)
     works = read_table(inputs["works"]).reset_index(drop=True)
     index = _labels(works, params)
-    groups = works["group"].tolist()
+    groups = leak_groups(works["group"].tolist(), works["artist"].tolist(), params.group_by).tolist()
+    index["group"] = groups
     splits = split_groups(groups, index["school"].fillna("").tolist(), params.split, params.seed)
     # What was completed may be learnt from, but no model is judged by it.
     index["split"] = keep_in_train(splits, groups, completed(works, ["school"]))
@@ -94,9 +96,7 @@ def _require_enough(splits: pd.Series) -> None:
 
 def _labels(works: pd.DataFrame, params: Params) -> pd.DataFrame:
     index = works[["id", "title", "artist", "year", "school", "school_origin", "tags", "group"]].copy()
-    sizes = index["school"].value_counts()
-    rare = [name for name, count in sizes.items() if count < params.min_class_size]
-    index["school"] = index["school"].where(~index["school"].isin(rare), OTHER)
+    index["school"], _ = settle_rare(index["school"], params.min_class_size, params.rare)
     counts = index["tags"].explode().value_counts()
     learnt = set(counts[counts >= params.min_tag_size].index)
     index["tags"] = index["tags"].map(lambda tags: [tag for tag in tags if tag in learnt])

@@ -29,8 +29,10 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     if params.label != "artist":
         works = recorded_only(works, [params.label])
     works = works[works[params.label].notna()]
+    described = read_table(inputs["features"])
+    works = works[works["sha256"].isin(described["sha256"])]
     labels, groups = works[params.label].astype(str).tolist(), works["group"].tolist()
-    features = matrix(read_table(inputs["features"]), works["sha256"])
+    features = matrix(described, works["sha256"])
     if len(faults.judged_classes(labels, groups, params.folds)) < 2:
         ctx.log.warning(
             "fewer than two values of %s have %d works: none is judged", params.label, params.folds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipeline.archive.atomic import write_json
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.images import probe
 from pipeline.archive.tables import write_table
+from pipeline.catalog.faults import not_judged
 from pipeline.errors import ItemError
 from pipeline.stage import run_stage
 from pipeline.stages.data_report import CHECKED, STAGE
@@ -63,10 +63,12 @@ def reported(project: Path, tmp_path: Path, make_archive: Callable[..., Path]) -
     for stage in CHECKED:
         write_json(project / paths.metrics(stage), {"broken_rules": {f"{stage} {EVIL}": 2}})
 
-    def report(pictures: int = 50, suspects: bool = True) -> str:
+    def report(pictures: int = 50, judged: bool = True) -> str:
         _settle(project, {"title": EVIL, "pictures": pictures, "picture_side": 64})
-        extra = {"suspects": Path("data/suspects.parquet")} if suspects else {}
-        run_stage(dataclasses.replace(STAGE, inputs={**STAGE.inputs, **extra}), project)
+        if not judged:
+            none = not_judged(["Dutch", "French"]).assign(id=["folder:a", "folder:b"])
+            write_table(project / paths.SUSPECTS, none)
+        run_stage(STAGE, project)
         page = (project / STAGE.outputs["report"]).read_text()
         return re.sub(r"\s+", " ", page)
 
@@ -131,7 +133,7 @@ def test_the_same_data_give_the_same_page_from_a_warm_and_a_cold_state(
 
 
 def test_without_judged_labels_the_page_says_so(reported: Callable[..., str]) -> None:
-    assert "No labels were judged" in reported(suspects=False)
+    assert "No labels were judged" in reported(judged=False)
 
 
 def test_no_picture_of_a_bomb_is_decoded(

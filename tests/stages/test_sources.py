@@ -42,9 +42,9 @@ def test_a_scan_that_is_also_in_a_iiif_manifest_is_one_work_with_two_records(
         top = server.manifest3("m", service, service, other, metadata=metadata)
         iiif = {"kind": "iiif", "location": top, "http": {"requests_per_second": 1000}}
         point(project, iiif, folder)
-        metrics = run(project, "inventory", "ingest", "clean")
+        metrics = run(project, "inventory", "ingest", "features", "clean")
         cold = tree_sha256(project / "data")
-        run(project, "inventory", "ingest", "clean")
+        run(project, "inventory", "ingest", "features", "clean")
     assert tree_sha256(project / "data") == cold
     assert metrics["inventory"]["works"] == 33
     assert (metrics["clean"]["works"], metrics["clean"]["merged"], metrics["clean"]["quarantined"]) == (

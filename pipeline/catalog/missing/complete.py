@@ -42,8 +42,6 @@ def complete(
     Raises:
         PentimentoError: when a column is not there, or its method is unknown or does not suit it.
     """
-    if isinstance(features, int):  # what stages/clean.py still passes: the number of neighbours
-        features = None  # type: ignore[unreachable]
     if features is not None and len(features) != len(works):
         raise PentimentoError(f"{len(features)} descriptions of pictures were given for {len(works)} works")
     done = works.copy()
