@@ -33,7 +33,7 @@ from pipeline.restoration.shelf import STEPS, Shelf
 from pipeline.restoration.steps import Detector, Enhancer, Look, Pixels, Place
 from pipeline.stage import Context, Files, Metrics, Stage
 
-WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x4")
+WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 CLEAN = "undamaged"
 AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
