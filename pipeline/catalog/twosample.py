@@ -40,8 +40,10 @@ def numbers(left: Floats, right: Floats) -> Result:
         return {"effect": 0.0, "psi": 0.0, "shift": 0.0, "detail": medians}
     from scipy.stats import ks_2samp
 
-    small = len(left) * len(right) <= 10_000
-    test = ks_2samp(left, right, method="exact" if small else "asymp")
+    # The exact distribution is that of values no two of which are equal.
+    distinct = len(np.unique(np.concatenate([left, right]))) == len(left) + len(right)
+    exact = distinct and len(left) * len(right) <= 10_000
+    test = ks_2samp(left, right, method="exact" if exact else "asymp")
     edges = np.unique(np.quantile(left, np.linspace(0, 1, 11)[1:-1]))
     counts = [np.bincount(np.searchsorted(edges, side), minlength=len(edges) + 1) for side in (left, right)]
     return {

@@ -22,7 +22,7 @@ def run() -> Iterator[data_kill.Run]:
         yield run
 
 
-KILLS = 5  # of each of four stages: 20 moments; and 20 of a download
+KILLS = 4  # of each of five stages: 20 moments; and 20 of a download
 
 
 def test_twenty_kills_of_the_data_stages_leave_the_bytes_of_an_undisturbed_run(
