@@ -36,7 +36,7 @@ def main() -> None:
     )
     parser.add_argument("--index", type=Path, required=True, metavar="CSV")
     parser.add_argument("--root", type=Path, help="what the paths in the index are relative to")
-    parser.add_argument("--model", type=Path, default=paths.RESTORER, metavar="DIR")
+    parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "restorer", metavar="DIR")
     parser.add_argument("--methods", nargs="+", choices=[*fillers(), "learnt"])
     parser.add_argument("--limit", type=int, help="only so many rows of each kind")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")

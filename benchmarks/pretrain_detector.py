@@ -8,8 +8,7 @@ split. Damage is made by pipeline/restoration/damage; a third of the pictures st
 checkpoint is written after every epoch in --state: the same command goes on from there. --minutes ends
 the run early, at the end of an epoch; --export-only trains nothing and saves the best epoch so far.
 
-The rule by which probabilities become a mask is chosen on whole validation pictures and written in the
-card: of the rules that leave nine in ten undamaged pictures as they are, the one of the highest F1.
+At last the rule by which probabilities become a mask is chosen: see detector_rule.py.
 
 LIST is a text file: one picture's name (with or without its suffix) or folder-relative path a line.
 Leave out whatever the model will be measured on.
@@ -19,41 +18,34 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from detector_rule import KEPT, held_out, write_rule
 from originals import originals
-from pretraining import Pictures, add_arguments, excluded, fit, read_folders, save_half
+from pretraining import add_arguments, excluded, fit, read_folders, save_half
 
-from pipeline import paths
+from pipeline import environment, paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.registry import load_model
-from pipeline.progress import track
 from pipeline.restoration.damage import MASKED, WHOLE, age, damage
 from pipeline.restoration.damage.texture import Mask, Pixels, shown, smooth_noise
-from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
-from pipeline.restoration.steps import Place
+from pipeline.restoration.learnt_detector import Rule
 from pipeline.training.detector import DetectorTask, Examples
 from pipeline.training.loop import Schedule
 
 ARCHITECTURE = "damage_detector"
-NETWORK: dict[str, Any] = {"widths": [16, 32, 64], "blocks": [1, 1], "dilations": [1, 2, 1]}
-EXAMPLES = {"crop": 128, "per_picture": 12, "pictures": 240, "smallest": 320, "largest": 1024}
+NETWORK: dict[str, Any] = {"widths": [32, 64, 96], "blocks": [1, 2], "dilations": [1, 2, 4, 1]}
+EXAMPLES = {"crop": 160, "per_picture": 10, "smallest": 320, "largest": 1024}
 CLEAN = 0.35  # share of pictures without damage
-CRUMBLING = 0.15  # share of damaged pictures whose cracks crumble
+CRUMBLING = 0.25  # share of damaged pictures whose cracks crumble
 FAINT = 0.03  # a change that is too faint to tell
 OFTEN = {"cracks": 2.5, "losses": 1.5}  # how much more often than other kinds
-KEPT = 6  # every so many pictures of the folders are for validation
-BATCH = 6
-COPIES = 0.92  # least share of undamaged validation pictures that the rule leaves alone
-PROBABLE, CERTAIN, CORES = (0.15, 0.25, 0.35, 0.5), (0.6, 0.75, 0.85, 0.92, 0.96), (1, 6, 20)
 
 
 def main() -> None:
@@ -62,23 +54,27 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_arguments(parser, "detector")
+    parser.set_defaults(batch_size=6, learning_rate=0.003, per_epoch=240)
+    parser.add_argument("--no-rule", action="store_true", help="leave the rule to detector_rule.py")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     root = paths.project_root()
     schedule = Schedule(
-        epochs=arguments.epochs, batch_size=BATCH, learning_rate=arguments.learning_rate or 0.003,
+        epochs=arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate,
         cosine=True, ema_decay=0.998, clip_norm=1.0, patience=0, seed=arguments.seed,
     )  # fmt: skip
     extra, used = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)
     train = originals(root, "train", arguments.max_side) + [p for n, p in enumerate(extra) if n % KEPT]
-    validation = originals(root, "val", arguments.max_side) + extra[::KEPT]
+    validation = held_out(root, extra, arguments.max_side)
+    examples = EXAMPLES | {"pictures": arguments.per_epoch}
     network, started = first_network(arguments.start_from, schedule.seed)
     task = DetectorTask(
         network, train=train, validation=validation, ageing=ageing,
-        examples=Examples.model_validate(EXAMPLES | {"validation_pictures": len(validation)}),
-        batch_size=BATCH, learning_rate=schedule.learning_rate, bf16=True, seed=schedule.seed,
+        examples=Examples.model_validate(examples | {"validation_pictures": len(validation)}),
+        batch_size=schedule.batch_size, learning_rate=schedule.learning_rate, bf16=True, seed=schedule.seed,
     )  # fmt: skip
-    recipe = schedule.model_dump(mode="json") | {"examples": EXAMPLES, "clean": CLEAN, "often": OFTEN}
+    recipe = schedule.model_dump(mode="json") | {"examples": examples, "clean": CLEAN, "often": OFTEN}
+    recipe |= {"loaders": environment.loaders()}
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, NETWORK, started, arguments.max_side, used, len(train)])[:16]
     best, history = fit("detector", task, schedule, arguments.state / key, arguments)
@@ -94,50 +90,9 @@ def main() -> None:
     sizes = {"kinds": list(MASKED), **NETWORK}
     anything = Rule(probable=0.5, certain=0.5, core=1, share=0.0)
     save_half(arguments.out, best, ARCHITECTURE, sizes, card | {"rule": anything.as_dict()})
-    rule, figures = choose_rule(LearntDetector(arguments.out, "torch"), validation, schedule.seed)
-    chosen = {"rule": rule.as_dict(), "rule_on_val": figures}
-    save_half(arguments.out, best, ARCHITECTURE, sizes, card | chosen)
-    print(f"{len(history)} epochs; {arguments.out}: {card['val']}; {chosen}")
-
-
-def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tuple[Rule, dict[str, float]]:
-    """The rule of the highest mean F1 on damaged pictures that leaves enough undamaged ones alone."""
-    maps: list[tuple[Map, Mask | None]] = []
-    for number, picture in enumerate(track(pictures, "choosing the rule")):
-        clean = picture.astype(np.float32) / np.float32(255)
-        place = Place(0, 0, *clean.shape[:2])
-        aged = age(clean, np.random.default_rng([seed, number, 2]), kinds=MASKED, most=2, identity=0.0)
-        rounded = np.round(aged.pixels * 255).astype(np.float32) / np.float32(255)
-        maps += [
-            (detector.probability(clean, place), None),
-            (detector.probability(rounded, place), aged.mask),
-        ]
-    best: tuple[float, Rule, dict[str, float]] | None = None
-    for probable, certain, core in product(PROBABLE, CERTAIN, CORES):
-        rule = Rule(probable, certain, core, 0.0)
-        judged = [(*patches(values, rule), truth) for values, truth in maps]
-        quiet = np.array([share for _, share, truth in judged if truth is None])
-        # The least share that leaves enough pictures alone: no more damage than needed goes unseen.
-        least = float(np.quantile(quiet, COPIES, method="higher"))
-        share = 0.0 if least == 0.0 else least * 1.05
-        rule = replace(rule, share=round(share, 7))
-        f1 = np.array([_f1(m & (s >= rule.share), truth) for m, s, truth in judged if truth is not None])
-        changed = float(np.mean([m.mean() * (s >= rule.share) for m, s, truth in judged if truth is None]))
-        figures = {
-            "f1": round(float(f1.mean()), 4),
-            "works_without_a_find": round(float((f1 == 0).mean()), 4),
-            "copies_of_undamaged": round(float((quiet < max(rule.share, 1e-12)).mean()), 4),
-            "changed_of_undamaged": round(changed, 6),
-        }
-        if best is None or f1.mean() > best[0]:
-            best = (float(f1.mean()), rule, figures)
-    assert best is not None
-    return best[1], best[2]
-
-
-def _f1(found: Mask, truth: Mask) -> float:
-    both = float((found & truth).sum())
-    return 2 * both / max(1.0, float(found.sum() + truth.sum()))
+    print(f"{len(history)} epochs; {arguments.out}: {card['val']}")
+    if not arguments.no_rule:
+        print(write_rule(arguments.out, validation, schedule.seed))
 
 
 def ageing(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mapping[str, Mask], Mask]:

@@ -25,21 +25,21 @@ from originals import originals
 from pretraining import Pictures, add_arguments, excluded, fit, read_folders, save_half
 from torch import nn
 
-from pipeline import paths
+from pipeline import environment, paths
 from pipeline.archive.fixity import value_sha256
 from pipeline.models.enhancer import Enhancer, Upscaler
 from pipeline.models.registry import build, load_model
 from pipeline.progress import say
 from pipeline.restoration.classical import lanczos
-from pipeline.training.enhancer import Crops, MendingTask, reduced, with_noise, worn
+from pipeline.training.enhancer import Crops, MendingTask, Penalty, reduced, with_noise, worn
 from pipeline.training.loop import Schedule
 
 SIZES: dict[int, dict[str, Any]] = {
     1: {"widths": [48, 80, 112], "blocks": [1, 2, 4]},
     2: {"scale": 2, "width": 48, "blocks": 4},
-    4: {"scale": 4, "width": 48, "blocks": 10},
+    4: {"scale": 4, "width": 64, "blocks": 12},
 }
-SIDES = {1: 64, 2: 96, 4: 128}  # pixels of a crop of the truth
+SIDES = {1: 64, 2: 96, 4: 128}  # pixels of a crop of the truth, where --side names none
 FFT_WEIGHT = 0.05
 MOST_NOISE = 50.0  # of 255
 GAUSSIAN = 0.8  # share of the examples
@@ -56,9 +56,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add_arguments(parser, "enhancer")
-    parser.set_defaults(out=None, state=None)
+    parser.set_defaults(out=None, state=None, batch_size=16, learning_rate=0.002, per_epoch=1600)
     parser.add_argument("--scale", type=int, choices=(1, 2, 4), required=True)
-    parser.add_argument("--per-epoch", type=int, default=1600, help="crops (default 1600)")
+    parser.add_argument("--side", type=int, help=f"pixels of a crop (default, by scale: {SIDES})")
+    parser.add_argument("--penalty", choices=("charbonnier", "log_mse"), default="charbonnier")
     arguments = parser.parse_args()
     scale = arguments.scale
     name = f"upscaler_x{scale}" if scale > 1 else "enhancer"
@@ -70,13 +71,14 @@ def main() -> None:
     if arguments.start_from:
         take_over(network, Path(arguments.start_from))
     schedule = Schedule(
-        epochs=arguments.epochs, batch_size=16, learning_rate=arguments.learning_rate or 0.002, cosine=True,
-        ema_decay=0.995, clip_norm=1.0, patience=0, seed=arguments.seed,
+        epochs=arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate,
+        cosine=True, ema_decay=0.995, clip_norm=1.0, patience=0, seed=arguments.seed,
     )  # fmt: skip
-    crops = Crops(side=SIDES[scale], per_epoch=arguments.per_epoch, validation=27)
-    task = make_task(scale, network, train, originals(root, "val"), crops, schedule)
+    crops = Crops(side=arguments.side or SIDES[scale], per_epoch=arguments.per_epoch, validation=27)
+    task = make_task(scale, network, train, originals(root, "val"), crops, schedule, arguments.penalty)
     recipe = {**schedule.model_dump(mode="json"), "crops": crops.model_dump(mode="json")}
-    recipe |= {"fft_weight": FFT_WEIGHT, "bf16": True}
+    recipe |= {"fft_weight": FFT_WEIGHT, "bf16": True, "loaders": environment.loaders()}
+    recipe |= {"penalty": arguments.penalty}
     recipe |= {"most_noise": MOST_NOISE, "gaussian": GAUSSIAN} if scale == 1 else {"interpolation": "lanczos"}
     # Checkpoints of other pictures or settings are never gone on with.
     begun = arguments.start_from and str(arguments.start_from)
@@ -102,7 +104,13 @@ def main() -> None:
 
 
 def make_task(
-    scale: int, network: nn.Module, train: Pictures, validation: Pictures, crops: Crops, schedule: Schedule
+    scale: int,
+    network: nn.Module,
+    train: Pictures,
+    validation: Pictures,
+    crops: Crops,
+    schedule: Schedule,
+    penalty: Penalty,
 ) -> MendingTask:
     """The data, loss and validation of one of the networks."""
     if scale == 1:
@@ -124,6 +132,7 @@ def make_task(
         fft_weight=FFT_WEIGHT,
         bf16=True,
         seed=schedule.seed,
+        penalty=penalty,
     )
 
 

@@ -19,7 +19,7 @@ import argparse
 
 from pretraining import add_arguments, excluded, fit, read_folders, save_half
 
-from pipeline import paths
+from pipeline import environment, paths
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
 from pipeline.params import load_params
@@ -37,6 +37,9 @@ def main() -> None:
     params = load_params(root / paths.PARAMS, "train_restorer", Params)
     changes = {"start_from": arguments.start_from, "epochs": arguments.epochs, "patience": 0}
     changes |= {"learning_rate": arguments.learning_rate or 0.002, "seed": arguments.seed}
+    changes |= {"batch_size": arguments.batch_size or params.batch_size}
+    examples = {"pictures": arguments.per_epoch or params.examples.pictures}
+    changes |= {"examples": params.examples.model_copy(update=examples)}
     params = params.model_copy(update=changes)
     shards = Shards(root / paths.PREPARED)
     extra, used = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)
@@ -45,6 +48,7 @@ def main() -> None:
     network, sizes, started = first_network(params, root)
     task = make_task(network, params, train, validation)
     recipe = params.model_dump(mode="json", exclude={"start_from"})
+    recipe |= {"loaders": environment.loaders()}
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, started, arguments.max_side, used, len(train)])[:16]
     best, history = fit("restorer", task, params, arguments.state / key, arguments)

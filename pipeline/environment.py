@@ -1,9 +1,11 @@
-"""Where a run happens: the only settings that never change a result, read from the environment.
+"""Where a run happens: settings of machines, not of results, read from the environment.
 
 PENTIMENTO_STATE    state folder (ledgers, checkpoints, logs); default: `.state` in the outermost
                     enclosing folder that has `.dvc/`, so that experiments in temporary folders share it
 PENTIMENTO_DEVICE   auto (default), cpu, cuda, cuda:1 …
 PENTIMENTO_THREADS  threads of one training process; default 1, which makes its bytes reproducible
+PENTIMENTO_LOADERS  processes that make training's batches ahead, for a GPU; default 0: the training process
+                    does. Random draws depend on it, as they do on the number of training processes
 PENTIMENTO_WORKERS  stages or shards worked on side by side; default: the number of cores, 4 at most
 """
 
@@ -35,12 +37,17 @@ def clone_dir(root: Path) -> Path:
 
 def threads() -> int:
     """Threads of one training process (PENTIMENTO_THREADS)."""
-    return _positive("PENTIMENTO_THREADS", 1)
+    return _whole("PENTIMENTO_THREADS", 1)
+
+
+def loaders() -> int:
+    """Processes that make batches ahead of a training process (PENTIMENTO_LOADERS)."""
+    return _whole("PENTIMENTO_LOADERS", 0, least=0)
 
 
 def workers() -> int:
     """How many stages or shards run side by side (PENTIMENTO_WORKERS)."""
-    return _positive("PENTIMENTO_WORKERS", min(4, os.cpu_count() or 1))
+    return _whole("PENTIMENTO_WORKERS", min(4, os.cpu_count() or 1))
 
 
 def device() -> str:
@@ -48,8 +55,9 @@ def device() -> str:
     return os.environ.get("PENTIMENTO_DEVICE", "auto")
 
 
-def _positive(name: str, default: int) -> int:
+def _whole(name: str, default: int, least: int = 1) -> int:
     text = os.environ.get(name, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise PentimentoError(f"environment variable {name} must be a positive integer, not {text!r}")
+    if not text.isdecimal() or int(text) < least:
+        wanted = "a positive integer" if least else "0 or a positive integer"
+        raise PentimentoError(f"environment variable {name} must be {wanted}, not {text!r}")
     return int(text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from pipeline.training.loop import Batch, Row
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Example = Mapping[str, Pixels]  # what the network is given by name, `base` and `truth`
 Worsen = Callable[[Pixels, np.random.Generator], Example]
+Penalty = Literal["charbonnier", "log_mse"]
 Enlarge = Callable[[Pixels, int], Pixels]  # a picture and a scale to a larger picture
 
 _VALIDATION = 1  # a stream of randomness apart from the epochs'
@@ -46,6 +47,8 @@ class MendingTask:
         batch_size: crops per update.
         learning_rate: of AdamW.
         fft_weight: weight of the error in the spectrum beside that of the pixels.
+        penalty: of the pixels' errors: 'charbonnier', or 'log_mse', what the mean PSNR of crops is made of,
+            for the last epochs of a network that is judged by it (Chen et al. 2022).
         bf16: compute in bfloat16 on a CPU (a GPU's precision is the loop's matter).
         seed: of crops and of how they are made worse.
     """
@@ -69,12 +72,14 @@ class MendingTask:
         fft_weight: float,
         bf16: bool,
         seed: int,
+        penalty: Penalty = "charbonnier",
     ) -> None:
         self.networks: dict[str, nn.Module] = {"network": network}
         optimizer = torch.optim.AdamW(network.parameters(), learning_rate, weight_decay=1e-4)
         self.phases = (("network", "network", optimizer),)
         self.inputs, self.train, self.worsen, self.crops = tuple(inputs), train, worsen, crops
         self.batch_size, self.seed, self.fft_weight, self.bf16 = batch_size, seed, fft_weight, bf16
+        self.penalty = penalty
         self.validation = {name: self._probe(validation, make) for name, make in probes.items()}
 
     def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
@@ -91,9 +96,13 @@ class MendingTask:
             yield stack([self.worsen(random_crop(self.train[n], self.crops.side, rng), rng) for n in chosen])
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
-        """Charbonnier's penalty (1994) of the pixels, and the mean magnitude of the spectrum's error."""
+        """The penalty of the pixels (Charbonnier's: 1994), and the mean magnitude of the spectrum's error."""
         error = self._mend(networks["network"], batch) - batch["truth"]
-        loss = torch.sqrt(error.square() + _EPSILON**2).mean()
+        if self.penalty == "log_mse":
+            # A tenth, so that a rate of learning that suits the one suits the other.
+            loss = 0.1 * torch.log(error.square().mean((1, 2, 3)) + _EPSILON**2).mean()
+        else:
+            loss = torch.sqrt(error.square() + _EPSILON**2).mean()
         row = {"loss": loss, "l1": error.abs().mean()}
         if self.fft_weight:
             loss = loss + self.fft_weight * torch.fft.rfft2(error, norm="ortho").abs().mean()

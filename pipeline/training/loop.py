@@ -26,6 +26,7 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import say, track
+from pipeline.training.ahead import ahead
 
 Batch = dict[str, Tensor]
 Row = dict[str, float]  # one epoch: means of what the losses report, and validation figures
@@ -137,7 +138,14 @@ class Trainer:
         self._set_learning_rates(epoch)
         sums: Row = {}
         count = 0
-        batches = self.task.batches(epoch, self.fabric.global_rank, self.fabric.world_size)
+        batches = ahead(
+            self.task,
+            epoch,
+            self.fabric.global_rank,
+            self.fabric.world_size,
+            environment.loaders(),
+            pinned=self.fabric.device.type == "cuda",
+        )
         for step, batch in enumerate(map(self.fabric.to_device, batches)):
             for phase, network, _ in self.task.phases:
                 for name, value in self._update(phase, network, batch).items():

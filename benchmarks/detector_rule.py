@@ -1,0 +1,106 @@
+"""Choose the rule by which a detector's probabilities become a mask, and write it in the model's card.
+
+    python benchmarks/detector_rule.py --images DIR... --exclude LIST [--model pretrained/detector]
+
+Of the rules that leave enough undamaged pictures as they are, the one of the highest mean F1 on damaged
+ones. The pictures are those that pretrain_detector.py keeps for validation: the demo archive's val split,
+and every sixth of the given folders (give the same folders and LIST as to the training).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from originals import originals
+from pretraining import Pictures, excluded, read_folders, save_half
+
+from pipeline import paths
+from pipeline.models.registry import load_model
+from pipeline.progress import track
+from pipeline.restoration.damage import MASKED, age
+from pipeline.restoration.damage.texture import Mask
+from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
+from pipeline.restoration.steps import Place
+
+KEPT = 6  # every so many pictures of the folders are for validation
+COPIES = 0.9  # least share of undamaged validation pictures that the rule leaves alone
+PROBABLE, CERTAIN = (0.15, 0.25, 0.35, 0.45), (0.6, 0.75, 0.85, 0.92, 0.96, 0.98, 0.99)
+CORES = (1, 6, 20)  # pixels
+
+
+def main() -> None:
+    """Parse the command line, choose the rule, write it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--images", nargs="*", type=Path, default=[], metavar="DIR")
+    parser.add_argument("--exclude", type=Path, metavar="LIST", help="pictures to leave out")
+    parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "detector", metavar="DIR")
+    parser.add_argument("--max-side", type=int, default=768, help="pixels (default 768)")
+    parser.add_argument("--seed", type=int, default=0, help="of the damage")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    extra, _ = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)
+    pictures = held_out(paths.project_root(), extra, arguments.max_side)
+    print(write_rule(arguments.model, pictures, arguments.seed))
+
+
+def held_out(root: Path, extra: Pictures, side: int) -> Pictures:
+    """The pictures that no detector is trained on: the val split's, and some of the given folders'."""
+    return originals(root, "val", side) + extra[::KEPT]
+
+
+def write_rule(folder: Path, pictures: Pictures, seed: int) -> dict[str, Any]:
+    """Choose the rule of the detector in a folder and write it in its card: the rule and its figures."""
+    rule, figures = choose_rule(LearntDetector(folder, "torch"), pictures, seed)
+    chosen: dict[str, Any] = {"rule": rule.as_dict(), "rule_on_val": figures}
+    network, card = load_model(folder)
+    sizes = card.pop("arguments")
+    save_half(folder, network.float(), card.pop("architecture"), sizes, card | chosen)
+    return chosen
+
+
+def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tuple[Rule, dict[str, float]]:
+    """The rule of the highest mean F1 on damaged pictures that leaves enough undamaged ones alone."""
+    maps: list[tuple[Map, Mask | None]] = []
+    for number, picture in enumerate(track(pictures, "choosing the rule")):
+        clean = picture.astype(np.float32) / np.float32(255)
+        place = Place(0, 0, *clean.shape[:2])
+        aged = age(clean, np.random.default_rng([seed, number, 2]), kinds=MASKED, most=2, identity=0.0)
+        rounded = np.round(aged.pixels * 255).astype(np.float32) / np.float32(255)
+        maps += [
+            (detector.probability(clean, place), None),
+            (detector.probability(rounded, place), aged.mask),
+        ]
+    best: tuple[float, Rule, dict[str, float]] | None = None
+    for probable, certain, core in product(PROBABLE, CERTAIN, CORES):
+        rule = Rule(probable, certain, core, 0.0)
+        judged = [(*patches(values, rule), truth) for values, truth in maps]
+        quiet = np.array([share for _, share, truth in judged if truth is None])
+        # The least share that leaves enough pictures alone: no more damage than needed goes unseen.
+        least = float(np.quantile(quiet, COPIES, method="higher"))
+        share = 0.0 if least == 0.0 else least * 1.05
+        rule = replace(rule, share=round(share, 7))
+        f1 = np.array([_f1(m & (s >= rule.share), truth) for m, s, truth in judged if truth is not None])
+        changed = float(np.mean([m.mean() * (s >= rule.share) for m, s, truth in judged if truth is None]))
+        figures = {
+            "f1": round(float(f1.mean()), 4),
+            "works_without_a_find": round(float((f1 == 0).mean()), 4),
+            "copies_of_undamaged": round(float((quiet < max(rule.share, 1e-12)).mean()), 4),
+            "changed_of_undamaged": round(changed, 6),
+        }
+        if best is None or f1.mean() > best[0]:
+            best = (float(f1.mean()), rule, figures)
+    assert best is not None
+    return best[1], best[2]
+
+
+def _f1(found: Mask, truth: Mask) -> float:
+    both = float((found & truth).sum())
+    return 2 * both / max(1.0, float(found.sum() + truth.sum()))
