@@ -104,3 +104,7 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
 def _f1(found: Mask, truth: Mask) -> float:
     both = float((found & truth).sum())
     return 2 * both / max(1.0, float(found.sum() + truth.sum()))
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
-from flows.workers import Workers, open_workers
+from flows.workers import HeadStart, Workers, open_workers
 from pipeline.progress import Meter, watched
 from pipeline.restoration.archive_run import open_run
 from pipeline.restoration.estimate import estimate
@@ -36,12 +36,12 @@ def restore_archive(
     Raises:
         PentimentoError: when the run cannot start or go on.
     """
-    with open_run(request, workers) as run:
+    with HeadStart(runner, workers) as start, open_run(request, workers, begin=start.begin) as run:
         if run.shards:
             works = sum(len(shard.works) for shard in run.shards)
             meter = Meter("restore", works, run.plan.megapixels)
             with (
-                open_workers(runner, workers, len(run.shards), run.delicate) as crew,
+                open_workers(runner, workers, len(run.shards), run.delicate, start.pool) as crew,
                 watched(meter, Watch(run).look),
             ):
                 for shard in (execute or _threads)(crew, run.shards, workers):

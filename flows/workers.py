@@ -11,21 +11,18 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Lock, Thread
 from typing import Any, Protocol
 
+from flows.processes import keep_memory, may_fork, settle
 from pipeline.errors import PentimentoError
 from pipeline.restoration.shard import Shard, killed, left, run_shard
 
 RUNNERS = ("local", "dask", "ray")
-# The C library's memory allocator (glibc's; no other looks at them): a tile's arrays stay with the process,
-# instead of going back to the system and being cleared by it again for the next tile.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "268435456", "MALLOC_TRIM_THRESHOLD_": "536870912"}
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VIPS_CONCURRENCY")
 
 
 class Workers(Protocol):
@@ -35,7 +32,35 @@ class Workers(Protocol):
         """Restore a shard's works; its journal tells what was done."""
 
 
-def open_workers(runner: str, workers: int, shards: int, delicate: bool) -> AbstractContextManager[Workers]:
+class HeadStart:
+    """Processes of this machine that start while a run is still planned: starting takes them as long.
+
+    Args:
+        runner: only 'local' ones are worth it.
+        workers: how many there will be at most.
+    """
+
+    def __init__(self, runner: str, workers: int) -> None:
+        self._runner, self._workers = runner, workers
+        self.pool: LocalPool | None = None
+
+    def begin(self, processes: int) -> None:
+        """Start so many; not for one, which may need no process of its own."""
+        if self._runner == "local" and processes > 1:
+            settle()
+            self.pool = LocalPool(self._workers, processes)
+
+    def __enter__(self) -> HeadStart:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.close()
+
+
+def open_workers(
+    runner: str, workers: int, shards: int, delicate: bool, begun: LocalPool | None = None
+) -> AbstractContextManager[Workers]:
     """The workers of a runner, started as they are needed.
 
     Args:
@@ -44,16 +69,16 @@ def open_workers(runner: str, workers: int, shards: int, delicate: bool) -> Abst
         shards: how many shards there are.
         delicate: whether a work may take its process with it; if not, a single shard needs no process
             of its own.
+        begun: processes that had a head start.
 
     Raises:
         PentimentoError: when the runner is unknown or not installed.
     """
     if runner not in RUNNERS:
         raise PentimentoError(f"unknown runner '{runner}'; known are: {', '.join(RUNNERS)}")
-    for name in _ONE_THREAD:
-        os.environ[name] = "1"  # for the processes to come
-    for name, size in _KEEP_MEMORY.items():
-        os.environ.setdefault(name, size)
+    if begun is not None:
+        return nullcontext(begun)
+    settle()
     if runner == "dask":
         return _dask(workers)
     if runner == "ray":
@@ -67,13 +92,24 @@ class _InProcess:
 
 
 class LocalPool:
-    """Processes of this machine."""
+    """Processes of this machine.
 
-    def __init__(self, workers: int) -> None:
+    Args:
+        workers: how many there will be at most.
+        at_once: how many are started before there is work for them; forked where that is safe, which
+            spares them loading what this process has loaded.
+    """
+
+    def __init__(self, workers: int, at_once: int = 0) -> None:
         self._workers = workers
         self._lock = Lock()
         self._alone = Lock()
-        self._pool = self.start(workers)
+        if at_once and may_fork():
+            self._pool = ProcessPoolExecutor(workers, get_context("fork"), _begin_forked)
+        else:
+            self._pool = self.start(workers)
+        for _ in range(at_once):
+            self._pool.submit(_nothing)
 
     def run(self, shard: Shard) -> None:
         """See Workers."""
@@ -110,7 +146,7 @@ class LocalPool:
     @staticmethod
     def start(workers: int) -> ProcessPoolExecutor:
         """A pool of processes that end with this one."""
-        # Spawned, not forked: libvips and torch have threads that a fork would break.
+        # Spawned, not forked: libvips and torch, loaded by now, have threads that a fork would break.
         return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
@@ -201,6 +237,15 @@ def _ray(workers: int) -> Iterator[Workers]:
         yield _Cluster(call, (WorkerCrashedError, OutOfMemoryError, NodeDiedError))
     finally:
         ray.shutdown()
+
+
+def _nothing() -> None:
+    """What a process is started with before there is work for it."""
+
+
+def _begin_forked() -> None:
+    keep_memory()
+    _end_with_parent()
 
 
 def _end_with_parent() -> None:

@@ -122,6 +122,10 @@ def restore(
 
     - `pentimento restore scans restored --jpeg-output tiff --workers 8 --json`
     """
+    from flows import processes
+
+    processes.settle()  # before numpy is loaded
+
     from flows.archive import preview
     from flows.requests import build_request
     from pipeline import environment

@@ -61,8 +61,11 @@ class Ledger:
             chunk = wanted[start : start + 500]
             marks = ",".join("?" * len(chunk))
             query = f"SELECT key, value, error FROM item WHERE space = ? AND key IN ({marks})"
-            for key, value, error in self._db.execute(query, [self.space, *chunk]):
-                found[key] = Entry(None if value is None else json.loads(value), error)
+            rows = self._db.execute(query, [self.space, *chunk]).fetchall()
+            # One text for all of them: thousands of short ones take twice as long.
+            values = json.loads(f"[{','.join(value or 'null' for _, value, _ in rows)}]")
+            for (key, _, error), value in zip(rows, values, strict=True):
+                found[key] = Entry(value, error)
         return found
 
     def put(self, entries: Mapping[str, Entry]) -> None:

@@ -12,7 +12,7 @@ import csv
 import io
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from pipeline.restoration import estimate, output
 from pipeline.restoration.engine import Tree
 from pipeline.restoration.gone import put_aside, write_list
 from pipeline.restoration.methods import load_kit
-from pipeline.restoration.plan import Plan, look_through, make_plan, result_key
+from pipeline.restoration.plan import Plan, expect, look_through, make_plan, result_key
 from pipeline.restoration.request import Request, Summary, commonest
 from pipeline.restoration.shard import Shard, broken_off, journals, machine_trouble, read_journal
 
@@ -150,10 +150,16 @@ _SMALL = 32.0  # megapixels of a whole run that cannot fill a machine's memory
 
 
 @contextmanager
-def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[ArchiveRun]:
+def open_run(
+    request: Request, workers: int = 1, dry: bool = False, begin: Callable[[int], None] | None = None
+) -> Iterator[ArchiveRun]:
     """Check the folders, take the lock, and plan for so many workers.
 
     A dry run takes no lock and writes nothing.
+
+    Args:
+        begin: called long before the plan is made, with the number of workers that will be needed for
+            certain, so that they can start meanwhile.
 
     Raises:
         PentimentoError: when a folder is missing, empty, cannot be written or lies in another, or
@@ -161,32 +167,43 @@ def open_run(request: Request, workers: int = 1, dry: bool = False) -> Iterator[
     """
     started = time.monotonic()
     output.check_folders(request.source, request.out, request.masks)
-    kit = load_kit(request.settings, request.methods)
     found, masks = look_through(request)  # what cannot start leaves nothing behind
+    if begin is not None and not dry:
+        with _trouble(request.out):
+            begin(expect(request, found, workers))
+    kit = load_kit(request.settings, request.methods)
     ledger = output.ledger_path(request.out)
     with ExitStack() as stack:
-        try:
-            run = ArchiveRun(request, kit.fingerprint, estimate.Recipe.of(kit))
-            if not dry:
-                stack.enter_context(output.lock(request.out))
-                output.clear(Tree.at(request.out).partial)
-                for journal in sorted(journals(request.out).glob("*.jsonl")):
-                    run.absorb(journal)  # of a run that was killed
-            summary = Summary(ignored_files=found.ignored, skipped_links=found.links)
-            summary.unused_masks = masks.unused
-            run = ArchiveRun(request, run.space, run.recipe, summary=summary, suspects=run.suspects)
-            run.started = started
-            seen = stack.enter_context(Ledger(ledger, "seen")) if not dry or ledger.exists() else None
-            run.take_stock(make_plan(request, kit.fingerprint, found, masks, seen, workers), dry)
-            yield run
-        except sqlite3.OperationalError as error:
-            raise PentimentoError(f"{ledger}: {error}; is the disk full, or another run at work?") from None
-        except sqlite3.DatabaseError:
-            raise PentimentoError(
-                f"{ledger} is damaged; move it away and run again: works are checked again"
-            ) from None
-        except OSError as error:
-            raise PentimentoError(machine_trouble(request.out, error)) from None
+        stack.enter_context(_trouble(request.out))
+        run = ArchiveRun(request, kit.fingerprint, estimate.Recipe.of(kit))
+        if not dry:
+            stack.enter_context(output.lock(request.out))
+            output.clear(Tree.at(request.out).partial)
+            for journal in sorted(journals(request.out).glob("*.jsonl")):
+                run.absorb(journal)  # of a run that was killed
+        summary = Summary(ignored_files=found.ignored, skipped_links=found.links)
+        summary.unused_masks = masks.unused
+        run = ArchiveRun(request, run.space, run.recipe, summary=summary, suspects=run.suspects)
+        run.started = started
+        seen = stack.enter_context(Ledger(ledger, "seen")) if not dry or ledger.exists() else None
+        run.take_stock(make_plan(request, kit.fingerprint, found, masks, seen, workers), dry)
+        yield run
+
+
+@contextmanager
+def _trouble(out: Path) -> Iterator[None]:
+    """Say in one line what is wrong with the ledger, or with the machine."""
+    ledger = output.ledger_path(out)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise PentimentoError(f"{ledger}: {error}; is the disk full, or another run at work?") from None
+    except sqlite3.DatabaseError:
+        raise PentimentoError(
+            f"{ledger} is damaged; move it away and run again: works are checked again"
+        ) from None
+    except OSError as error:
+        raise PentimentoError(machine_trouble(out, error)) from None
 
 
 def _seen(note: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:

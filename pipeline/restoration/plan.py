@@ -6,6 +6,7 @@ strings, and only works that are to be done have their headers read.
 
 from __future__ import annotations
 
+import math
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from pipeline.restoration.shard import Shard
 
 _WORKS_PER_SHARD = 64  # so that tiny works are noted in the ledger often enough, too
 _SHARDS_PER_WORKER = 4  # so that workers end at about the same time
-_LEAST = 4.0  # megapixels of a shard: fewer are not worth handing out
+_LEAST = 1.5  # megapixels of a shard: fewer take less time than a process does to start
 _PER_WORK = 0.02  # megapixels that a work costs beside its own
 _BYTES_PER_MEGAPIXEL = 1.5e6  # a guess for files whose header says nothing
 
@@ -83,6 +84,22 @@ def look_through(request: Request) -> tuple[Scan, Masks]:
         return relative in known or (left_out and os.path.lexists(request.source / relative))
 
     return found, match_masks(request.masks, works, is_work)
+
+
+def expect(request: Request, found: Scan, workers: int) -> int:
+    """How many of the workers will have a shard for certain: judged by works whose path is new.
+
+    It takes a glance at the ledger, before the methods are loaded, so that processes can start meanwhile.
+
+    Raises:
+        PentimentoError, sqlite3.Error: when the ledger cannot be read.
+    """
+    ledger, known = output.ledger_path(request.out), set[str]()
+    if ledger.exists():
+        with Ledger(ledger, "seen") as seen:
+            known = seen.keys()
+    new = sum(names.encode(work.relative) not in known for work in found.works[: request.limit])
+    return min(new, _parts(new * _PER_WORK, workers, request.settings.shard_megapixels)[1])
 
 
 def make_plan(
@@ -214,8 +231,7 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
         else:
             plan.damaged = plan.damaged.plus(megapixels, found.size)
         works.append((work, megapixels + _PER_WORK))
-    fair = sum(cost for _, cost in works) / (workers * _SHARDS_PER_WORKER)
-    limit = min(settings.shard_megapixels, max(fair, _LEAST))
+    limit = _limit(sum(cost for _, cost in works), workers, settings.shard_megapixels)
     groups: list[list[Work]] = []
     size = limit
     for work, cost in works:
@@ -228,6 +244,20 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
         Shard(number, tuple(group), request.out, settings, request.methods)
         for number, group in enumerate(groups)
     ]
+
+
+def _limit(cost: float, workers: int, most: float) -> float:
+    """Megapixels of a shard, so that all who work on `cost` megapixels end at about the same time."""
+    count, hands = _parts(cost, workers, most)
+    even = cost / (hands * math.ceil(count / hands))
+    return even * (1 + 1e-9)  # sums of many costs are not exact
+
+
+def _parts(cost: float, workers: int, most: float) -> tuple[int, int]:
+    """How many shards so many megapixels make, and how many of the workers have some of them."""
+    limit = min(most, max(cost / (workers * _SHARDS_PER_WORKER), _LEAST))
+    count = max(1, math.ceil(cost / limit))
+    return count, min(workers, count)
 
 
 def _megapixels(path: Path, size: int, limit: float) -> float:

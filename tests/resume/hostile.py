@@ -204,18 +204,19 @@ def moments(works: int, kills: int, seed: int) -> Iterator[tuple[int, float]]:
         yield target, rng.uniform(0, 0.005)
 
 
-def worker_processes(parent: int) -> list[int]:
-    """The processes that a run has started to work on shards (Linux)."""
+def worker_processes(parent: int, forked: bool = False) -> list[int]:
+    """The processes that a run has started to work on shards (Linux): spawned ones, or forked ones."""
+    sign = _command_line(parent) if forked else b"spawn_main"
     threads = Path(f"/proc/{parent}/task").iterdir()
     children = " ".join((thread / "children").read_text() for thread in threads).split()
-    return [int(child) for child in children if _is_worker(int(child))]
+    return [int(child) for child in children if sign in _command_line(int(child))]
 
 
-def _is_worker(process: int) -> bool:
+def _command_line(process: int) -> bytes:
     try:
-        return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+        return Path(f"/proc/{process}/cmdline").read_bytes()
     except FileNotFoundError:
-        return False
+        return b""
 
 
 def run_deadly_shard(shard: Shard) -> int:

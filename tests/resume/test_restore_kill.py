@@ -20,6 +20,7 @@ from pipeline.restoration.shard import journals, read_journal
 from tests.resume import hostile
 
 WORKS, HOSTILE, KILLS = 48, 11, 5
+MANY = 80  # works that are worth two processes, however small
 
 
 def recorded(out):
@@ -152,14 +153,43 @@ def test_killed_workers_of_the_pool_cost_nothing(archive, request_for, tmp_path)
     assert tree_sha256(request.out / "data") == tree_sha256(calm.out / "data")
 
 
+def test_killed_workers_that_had_a_head_start_cost_nothing(archive, methods, tmp_path):
+    """Enough new works: the command forks its workers before it has loaded anything that forbids it."""
+    source, masks = archive(MANY)
+    outs, options = (tmp_path / "out", tmp_path / "calm"), ("--masks", str(masks), "--workers")
+    process = hostile.start(source, outs[0], methods, *options, "2")
+    while hostile.placed(outs[0]) < 4 and process.poll() is None:
+        time.sleep(0.001)
+    killed = hostile.worker_processes(process.pid, forked=True)
+    for worker in killed:
+        os.kill(worker, signal.SIGKILL)
+    printed, problems = process.communicate()
+    assert process.returncode == 0, problems
+    assert len(killed) == 2
+    calm = hostile.start(source, outs[1], methods, *options, "1")
+    assert calm.communicate() and calm.returncode == 0
+    assert json.loads(printed)["restored"] + json.loads(printed)["copied"] == MANY
+    assert tree_sha256(outs[0] / "data") == tree_sha256(outs[1] / "data")
+
+
 def test_processes_of_a_pool_end_with_the_run_that_is_killed(archive, tmp_path, methods):
     """Also when it is killed while they start: one that stayed would hold the run's pipes open for ever."""
     source, masks = archive(4)
     Image.effect_noise((2048, 2048), 50).save(source / "large.png")  # enough to want processes
     Image.effect_noise((2048, 2048), 50).resize((5000, 5000)).save(source / "larger.png")
-    for delay in (0.0, 0.05, 0.2, 0.4, 0.8):
-        process = hostile.start(source, tmp_path / "out", methods, "--masks", str(masks), "--workers", "2")
-        while not (children := hostile.worker_processes(process.pid)) and process.poll() is None:
+    ended(source, masks, methods, tmp_path, forked=False)
+
+
+def test_processes_with_a_head_start_end_with_the_run_that_is_killed(archive, tmp_path, methods):
+    source, masks = archive(MANY)
+    ended(source, masks, methods, tmp_path, forked=True)
+
+
+def ended(source, masks, methods, folder, forked):
+    for number, delay in enumerate((0.0, 0.05, 0.2, 0.4, 0.8)):
+        out, options = folder / f"out-{number}", ("--masks", str(masks), "--workers", "2")
+        process = hostile.start(source, out, methods, *options)
+        while not (children := hostile.worker_processes(process.pid, forked)) and process.poll() is None:
             time.sleep(0.001)
         time.sleep(delay)
         process.kill()
