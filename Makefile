@@ -31,7 +31,8 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	@for script in $(filter-out benchmarks/pretrain% benchmarks/figures.py benchmarks/improving.py benchmarks/originals.py benchmarks/inpaint.py, \
+	@for script in $(filter-out benchmarks/pretrain% benchmarks/figures.py benchmarks/improving.py benchmarks/originals.py benchmarks/inpaint.py \
+	  benchmarks/scans.py benchmarks/gigapixel.py benchmarks/detector_rule.py, \
 	  $(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 serve: $(READY)

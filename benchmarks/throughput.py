@@ -9,7 +9,7 @@
     whole      the same fill by OpenCV and scikit-image on whole pictures, read and written by OpenCV
     tiny       ten thousand works of 64 x 48 pixels: first run, second run, 1 % new
     gigapixel  one TIFF of 32,768 x 32,768 pixels: peak memory, seconds, and how much steeper the filled
-               picture is across the borders of tiles than beside them
+               picture is across the borders of tiles than it is there when it has no border there
 
 Scans are the demo archive's paintings, enlarged, with grain; or --images DIR. A run is the command in
 a process of its own, its start included. Networks are converted for the engine when a machine first uses
@@ -19,11 +19,6 @@ them; one small work is restored before anything is timed, so that this is not p
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -33,16 +28,14 @@ from typing import Any
 import cv2
 import numpy as np
 from figures import pictures, show
-from numpy.typing import NDArray
+from gigapixel import BOUNDS, gigapixel
+from scans import damage, enlarged, restore, telea_everywhere
 
-ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("speed", "workers", "whole", "tiny", "gigapixel")
-MEGAPIXELS, DAMAGE, GRAIN = 12e6, 0.02, 2.0
+MEGAPIXELS = 12e6
 LEAST = {"speed: MP/s, masks given": 3.0, "speed: MP/s, detected": 2.0, "workers: two over one": 1.7}
-MOST = {"tiny: seconds with nothing new": 10.0, "tiny: 1 % new over the first run": 0.03,
-        "gigapixel: peak memory, GB": 1.5}  # fmt: skip
+MOST = {"tiny: seconds with nothing new": 10.0, "tiny: 1 % new over the first run": 0.03, **BOUNDS}
 
-Pixels = NDArray[np.uint8]
 Figures = dict[str, Any]
 
 
@@ -75,7 +68,7 @@ def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None
     source, masks = scans(folder, arguments)
     figures["speed: scans"] = sum(1 for path in source.rglob("*") if path.is_file())
     given, two = ["--masks", str(masks)], ["--workers", "2"]
-    quick = ["--methods", str(_telea(folder))]
+    quick = ["--methods", str(telea_everywhere(folder))]
     _tiny_work(folder / "first", folder / "first-masks", 1, np.random.default_rng(0))
     for options in (["--masks", str(folder / "first-masks")], []):
         restore(folder / "first", folder / "out", arguments, *options)
@@ -91,17 +84,10 @@ def speed(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None
         figures[f"speed: restored, {name}"] = run["restored"]
 
 
-def _telea(folder: Path) -> Path:
-    """A choice of the quickest method for every shape."""
-    path = folder / "telea.json"
-    path.write_text(json.dumps({"by_shape": {shape: {"best": "telea"} for shape in ("thin", "wide")}}))
-    return path
-
-
 def workers(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
     """One worker against two; the order is one, two, one, so that a machine that warms up is noticed."""
     source, masks = scans(folder, arguments)
-    options = ["--masks", str(masks), "--methods", str(_telea(folder)), "--workers"]
+    options = ["--masks", str(masks), "--methods", str(telea_everywhere(folder)), "--workers"]
     walls = [restore(source, folder / "out", arguments, *options, n)["wall"] for n in ("1", "2", "1")]
     one = (walls[0] + walls[2]) / 2
     figures["workers: seconds by one, two, one"] = " ".join(f"{wall:.1f}" for wall in walls)
@@ -111,7 +97,7 @@ def workers(folder: Path, arguments: argparse.Namespace, figures: Figures) -> No
 def whole(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
     """OpenCV's Telea on whole pictures and scikit-image's biharmonic on a part, against ours, one thread."""
     source, masks = scans(folder, arguments)
-    options = ["--masks", str(masks), "--workers", "1", "--methods", str(_telea(folder))]
+    options = ["--masks", str(masks), "--workers", "1", "--methods", str(telea_everywhere(folder))]
     ours = restore(source, folder / "out", arguments, *options)["wall"]
     began = time.perf_counter()
     for path in sorted(path for path in source.rglob("*") if path.is_file()):
@@ -185,70 +171,6 @@ def _tiny_work(source: Path, masks: Path, number: int, rng: np.random.Generator)
         cv2.imwrite(str(path), values, lossless)
 
 
-def gigapixel(folder: Path, arguments: argparse.Namespace, figures: Figures) -> None:
-    """One picture that is larger than memory."""
-    import pyvips
-
-    from pipeline.restoration.tiling import BLEND
-
-    side, tile = arguments.side, _tile()
-    source, masks, out = folder / "giant", folder / "giant-masks", folder / "giant-out"
-    source.mkdir()
-    masks.mkdir()
-    path, hole = source / "giant.tif", masks / "giant.tif.png"
-    cell = _enlarged(pictures(arguments.images)[0], 4_000_000)
-    cell = np.vstack([np.hstack([cell, cell[:, ::-1]]), np.hstack([cell[::-1], cell[::-1, ::-1]])])
-    height, width = cell.shape[:2]
-    image = pyvips.Image.new_from_array(cell).replicate(-(-side // width), -(-side // height))
-    options = {"tile": True, "bigtiff": side > 20_000, "compression": "deflate", "predictor": "horizontal"}
-    image.crop(0, 0, side, side).tiffsave(str(path), **options)
-    mask = damage((side, side), 0)
-    middle = side // 2 // tile * tile  # and a hole that spans tiles
-    cv2.circle(mask, (middle, middle), min(int(1.25 * tile), side // 4), 255, -1)
-    cv2.imwrite(str(hole), mask)
-    methods = arguments.methods or _telea(folder)
-    options = ["--masks", str(masks), "--workers", "1", "--methods", str(methods)]
-    run = restore(source, out, arguments, *options)
-    figures["gigapixel: side"] = side
-    figures["gigapixel: file, GB"] = round(path.stat().st_size / 1e9, 2)
-    figures["gigapixel: seconds"] = round(run["wall"], 1)
-    figures["gigapixel: MP/s"] = round(side * side / 1e6 / run["wall"], 2)
-    figures["gigapixel: peak memory, GB"] = round(run["peak"] / 1e9, 3)
-    restored = pyvips.Image.new_from_file(str(out / "data/works/giant.tif"))
-    for where, offset in (("at borders", 0), ("where rims begin", -BLEND), ("where rims end", BLEND)):
-        figures[f"gigapixel: steepness {where}"] = round(_steepness(restored, mask, tile, offset), 4)
-
-
-def _steepness(image: Any, mask: Pixels, tile: int, offset: int) -> float:
-    """Mean step between neighbours on both sides of all tile borders, over the same beside them.
-
-    Only steps between two filled pixels count; 1 means that no border can be seen. Beside a border are
-    the 24 steps to each side of it, the next four left out.
-    """
-    side, sums, counts = mask.shape[0], np.zeros(2), np.zeros(2)
-    for border in range(tile, side - tile // 2, tile):
-        at = border + offset
-        for turned in (False, True):
-            place = (at - 32, 0, 64, side) if not turned else (0, at - 32, side, 64)
-            band = np.asarray(image.crop(*place).numpy()[..., :3], np.int16)
-            hole = mask[place[1] : place[1] + place[3], place[0] : place[0] + place[2]] > 0
-            if turned:
-                band, hole = band.swapaxes(0, 1), hole.T
-            steps = np.abs(np.diff(band, axis=1)).sum(axis=2)
-            both = hole[:, 1:] & hole[:, :-1]
-            for number, columns in enumerate(([31], [*range(3, 27), *range(36, 60)])):
-                sums[number] += steps[:, columns][both[:, columns]].sum()
-                counts[number] += both[:, columns].sum()
-    return float(sums[0] / counts[0] / (sums[1] / counts[1]))
-
-
-def _tile() -> int:
-    from pipeline.params import load_params
-    from pipeline.restoration.settings import Settings
-
-    return load_params(ROOT / "params.yaml", "restore", Settings).tile
-
-
 def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
     """Scans of 12 megapixels with 2 % damage, and their masks; made once."""
     source, masks = folder / "scans", folder / "masks"
@@ -256,7 +178,7 @@ def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
         return source, masks
     found = pictures(arguments.images)
     for number in range(arguments.scans):
-        pixels = _enlarged(found[number % len(found)], MEGAPIXELS, seed=number)
+        pixels = enlarged(found[number % len(found)], MEGAPIXELS, seed=number)
         mask = damage(pixels.shape[:2], number)
         pixels[mask > 0] = 245
         for suffix, options in (
@@ -269,74 +191,6 @@ def scans(folder: Path, arguments: argparse.Namespace) -> tuple[Path, Path]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 cv2.imwrite(str(target), values, how)
     return source, masks
-
-
-def _enlarged(path: Path, pixels: float, seed: int = 0) -> Pixels:
-    """A picture (H, W, 3) of so many pixels, with the grain that a scan has."""
-    picture = cv2.imread(str(path))
-    factor = (pixels / (picture.shape[0] * picture.shape[1])) ** 0.5
-    large = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
-    large = large[: len(large) // 16 * 16]
-    grain = np.random.default_rng(seed).normal(0, GRAIN, large.shape[:2]).astype(np.float32)
-    return (large + grain[..., None]).clip(0, 255).astype(np.uint8)
-
-
-def damage(shape: tuple[int, ...], seed: int) -> Pixels:
-    """A mask (H, W) of cracks and losses, 0 or 255, that covers 2 % of a picture."""
-    rng = np.random.default_rng(seed)
-    mask = np.zeros(shape, np.uint8)
-    some = max(1, mask.size // 500_000)  # as many at a time as make a tenth of a percent
-    while np.count_nonzero(mask) < DAMAGE / 2 * mask.size:
-        for _ in range(some):
-            _crack(mask, rng)
-    while np.count_nonzero(mask) < DAMAGE * mask.size:
-        for _ in range(max(1, some // 8)):
-            centre = (int(rng.integers(shape[1])), int(rng.integers(shape[0])))
-            axes = (int(rng.integers(8, 60)), int(rng.integers(8, 60)))
-            cv2.ellipse(mask, centre, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1)
-    return mask
-
-
-def _crack(mask: Pixels, rng: np.random.Generator) -> None:
-    start = rng.uniform((0, 0), mask.shape[::-1])
-    path = np.vstack([start, start + rng.normal(0, 25, (12, 2)).cumsum(axis=0)])
-    cv2.polylines(mask, [path.round().astype(np.int32)], False, 255, int(rng.integers(2, 5)))
-
-
-def restore(
-    source: Path, out: Path, arguments: argparse.Namespace, *options: str, fresh: bool = True
-) -> dict[str, Any]:
-    """The command in a process of its own: its summary, `wall` in seconds, `peak` of a process in bytes."""
-    if fresh:
-        shutil.rmtree(out, ignore_errors=True)
-    methods = [] if "--methods" in options or not arguments.methods else ["--methods", str(arguments.methods)]
-    command = [sys.executable, "-c", "from flows.cli import main; main()", "restore", str(source), str(out)]
-    began = time.perf_counter()
-    answer = subprocess.run(
-        [sys.executable, "-c", _MEASURED, *command, *methods, *options, "--no-prefect", "--json"],
-        cwd=ROOT, env=_environment(out.parent), stdout=subprocess.PIPE, text=True, check=False,
-    )  # fmt: skip
-    wall = time.perf_counter() - began
-    if answer.returncode:
-        raise SystemExit(f"{' '.join(command[3:])} failed:\n{answer.stdout}")
-    summary, peak = answer.stdout.rsplit("\n", 1)
-    return {**json.loads(summary), "wall": wall, "peak": int(peak) * 1024}
-
-
-# A small process between, since a new one is charged with the memory of the one that it is made by.
-_MEASURED = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, end="")
-sys.exit(code)
-"""
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    """One thread a process; compiled code is kept, as it is where packages are installed."""
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    places = {"PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
-    return {**kept, **places, "OMP_NUM_THREADS": "1", "PREFECT_API_URL": ""}
 
 
 if __name__ == "__main__":
