@@ -40,12 +40,15 @@ class Rule:
     share: the least share of certain pixels, within such patches, of all pixels of a window (in
         a restoration: 2,048 pixels a side and the context around it; a smaller work is one window).
         Below it the window is taken to be undamaged.
+    margin: of the picture's shorter side: so near to its edge no pixel is certain. There scans show frames,
+        the edges of canvases and what lies behind them; damage that reaches further in is found there, too.
     """
 
     probable: float
     certain: float
     core: int
     share: float
+    margin: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """What a card holds under `rule`."""
@@ -63,9 +66,11 @@ class Rule:
         try:
             rule = cls(**{name: float(value) for name, value in dict(found).items()})  # type: ignore[arg-type]
         except (TypeError, ValueError):
-            raise PentimentoError(f"{told} the numbers probable, certain, core, share") from None
+            raise PentimentoError(f"{told} the numbers probable, certain, core, share, margin") from None
         if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and 0 <= rule.share < 1):
             raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and 0 <= share < 1")
+        if not 0 <= rule.margin < 0.5:
+            raise PentimentoError(f"{told} 0 <= margin < 0.5")
         return rule
 
 
@@ -97,7 +102,7 @@ class LearntDetector:
 
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
-        return decide(self.probability(pixels, place), self.rule)
+        return decide(self.probability(pixels, place), self.rule, place)
 
     def probability(self, pixels: Pixels, place: Place) -> Map:
         """How probable damage of any kind is in a window (H, W, C) of a picture.
@@ -126,19 +131,38 @@ class LearntDetector:
         return np.asarray(1 - spared, np.float32)
 
 
-def decide(probability: Map, rule: Rule) -> Mask:
-    """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986)."""
-    mask, certain = patches(probability, rule)
+def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
+    """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986).
+
+    Args:
+        probability: of the window.
+        rule: see Rule.
+        place: where the window lies; None: it is the whole picture.
+    """
+    mask, certain = patches(probability, rule, place)
     return mask if certain >= rule.share else np.zeros_like(mask)
 
 
-def patches(probability: Map, rule: Rule) -> tuple[Mask, float]:
+def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:
     """The patches that hold enough certain pixels, whatever their share, and those pixels' share of all."""
     import cv2
 
     probable = np.asarray(probability >= rule.probable, np.uint8)
     count, labels = cv2.connectedComponents(probable, connectivity=8)
-    certain = np.bincount(labels[probability >= rule.certain], minlength=count)
+    inside = _inside(place or Place(0, 0, *probability.shape), probability.shape, rule.margin)
+    certain = np.bincount(labels[inside][probability[inside] >= rule.certain], minlength=count)
     keep = certain >= max(1, rule.core)
     keep[0] = False  # the background
     return np.asarray(keep[labels]), float(certain[keep].sum() / probability.size)
+
+
+def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:
+    """The part of a window that does not lie at the picture's edge."""
+    edge = round(margin * min(place.height, place.width))
+    rows, columns = (
+        slice(max(0, edge - start), max(0, min(size, length - edge - start)))
+        for start, size, length in zip(
+            (place.top, place.left), window, (place.height, place.width), strict=True
+        )
+    )
+    return rows, columns

@@ -1,5 +1,7 @@
 """The learnt detector: tiles equal the whole, doubtful patches are left alone, bad models are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide
 from pipeline.restoration.steps import Place, StepFailed
 
 SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}
-RULE = {"probable": 0.3, "certain": 0.6, "core": 1, "share": 0.0}
+RULE = {"probable": 0.3, "certain": 0.6, "core": 1, "share": 0.0, "margin": 0.0}
 
 
 def save(folder, rule=None, architecture="damage_detector", sizes=None):
@@ -79,6 +81,28 @@ def test_what_is_probable_counts_where_it_touches_what_is_certain():
     assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=5 / 2000)), truth)
     assert not decide(values, Rule(0.3, 0.8, core=3, share=6 / 2000)).any()
     assert not decide(np.zeros_like(values), Rule(0.3, 0.8, core=0, share=0.0)).any()
+
+
+def test_at_the_edge_of_a_picture_nothing_is_certain_but_damage_may_reach_it():
+    values = np.zeros((100, 200), np.float32)
+    values[:2] = 0.9  # a frame
+    values[0:60, 50:53] = 0.9  # a crack from the edge inwards
+    values[20:23, 198:] = 0.9  # a nail of the frame
+    rule = Rule(0.3, 0.8, core=1, share=0.0, margin=0.03)
+    crack_and_frame = decide(values, rule)
+    assert crack_and_frame[:60, 50:53].all() and not crack_and_frame[20:23, 198:].any()
+    values[:60, 50:53] = 0
+    assert not decide(values, rule).any()
+    assert decide(values, replace(rule, margin=0.0)).sum() == 400 - 2 * 3 + 2 * 3
+
+
+def test_a_window_inside_a_picture_has_no_edge():
+    values = np.full((10, 10), 0.9, np.float32)
+    rule = Rule(0.3, 0.8, core=1, share=0.0, margin=0.1)
+    assert decide(values, rule, Place(40, 40, 100, 100)).all()
+    assert decide(values, rule, Place(5, 40, 100, 100)).all()  # it reaches over the margin
+    assert not decide(values, rule, Place(0, 40, 100, 100)).any()
+    assert not decide(values, rule, Place(40, 90, 100, 100)).any()
 
 
 def test_it_says_what_it_runs_on(detector):
