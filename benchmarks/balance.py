@@ -27,7 +27,7 @@ from sklearn.metrics import f1_score
 
 from pipeline.archive.images import read_rgb
 from pipeline.catalog.augmentation import build, strengthen
-from pipeline.catalog.balance import METHODS, log_prior, plan, synthesise
+from pipeline.catalog.balance import METHODS, plan, synthesise
 from pipeline.catalog.features import describe
 from pipeline.catalog.presets import preset_policy
 from pipeline.evaluation.bootstrap import mean_interval
@@ -76,7 +76,8 @@ class Trial:
         use = plan(self.classes, method, self.seed)
         prior = np.zeros(len(names))
         if method == "logit_adjustment":
-            prior = log_prior(self.classes, names)
+            counts = np.bincount(codes, minlength=len(names))
+            prior = np.log(np.maximum(counts, 0.5) / len(codes))
         if method == "smote":
             new, classes = synthesise(rows, self.classes, self.seed)
             rows = np.concatenate([rows, new])

@@ -26,6 +26,7 @@ import torch
 from pipeline import environment, paths
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
+from pipeline.catalog import augmentation, balance
 from pipeline.catalog.augmentation import build
 from pipeline.evaluation.classification import Scored, judge
 from pipeline.evaluation.cross_validation import out_of_fold
@@ -33,16 +34,10 @@ from pipeline.models.classifier import Classifier, assemble, probabilities
 from pipeline.models.cnn import PlainCNN
 from pipeline.params import load_params
 from pipeline.stages.train_classifier import Params
-from pipeline.training.classifier import (
-    NO_SCHOOL,
-    Losses,
-    PictureTask,
-    Recipe,
-    balanced,
-    read_labels,
-    train_fold,
-)
+from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
+from pipeline.training.head import train_fold
+from pipeline.training.labels import NO_SCHOOL, read_labels, rebalanced
 from pipeline.training.loop import Schedule, Trainer, make_fabric
 
 # The from-scratch network's own settings: those of a linear head would starve it.
@@ -62,7 +57,8 @@ class Benchmark:
         shards = Shards(root / paths.PREPARED)
         read = partial(Path.read_text, encoding="utf-8")
         self.classes = json.loads(read(shards.folder / "classes.json"))
-        self.policy = json.loads(read(shards.folder / "augmentation.json"))
+        self.policy = augmentation.recorded(shards.folder)
+        self.balancing = balance.recorded(shards.folder)
         labels = read_labels(shards.index, self.classes, completed_weight=0)
         rows = np.flatnonzero(labels.school != NO_SCHOOL)
         self.labels = labels[rows].drawn_once()
@@ -81,12 +77,12 @@ class Benchmark:
         describer = Describer(state / "ledger.sqlite", params.side, self.fabric.device)
         augmentation = Augmentation(partial(build, self.policy), value_sha256(self.policy)[:16])
         views = describer.views(self.pictures, augmentation, params.views, params.seed, "views")
-        recipe = Recipe(params.losses, params, self.schools)
+        recipe = Recipe(params.losses, params, self.schools, params.mixing, self.balancing)
 
         def fit_predict(fold: int, train: Any, test: Any) -> Any:
             return train_fold(
                 views, self.labels, train, test, recipe,
-                balance=True, folder=self.scratch / f"head-{fold}", fabric=self.fabric,
+                folder=self.scratch / f"head-{fold}", fabric=self.fabric,
                 label=f"head {fold + 1}",
             )  # fmt: skip
 
@@ -102,7 +98,7 @@ class Benchmark:
             none = self.labels[np.array([], np.int64)]
             task = PictureTask(
                 PlainCNN(self.schools + self.labels.tags.shape[1]),
-                ([self.pictures[n] for n in train], balanced(self.labels[train])),
+                ([self.pictures[n] for n in train], rebalanced(self.labels[train], self.balancing)),
                 ([], none),
                 Recipe(CNN_LOSSES, schedule, self.schools),
                 side=CNN_SIDE,

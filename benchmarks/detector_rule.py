@@ -29,7 +29,7 @@ from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patc
 from pipeline.restoration.steps import Place
 
 KEPT = 6  # every so many pictures of the folders are for validation
-COPIES = 0.93  # least share of undamaged validation pictures that the rule leaves alone
+COPIES = 0.97  # least share of undamaged validation pictures that the rule leaves alone
 PROBABLE, CERTAIN = (0.15, 0.25, 0.35, 0.45), (0.6, 0.75, 0.85, 0.92, 0.96, 0.98, 0.99)
 CORES = (1, 6, 20)  # pixels
 DRAWS = 2  # damaged pictures made of each

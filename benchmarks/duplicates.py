@@ -23,10 +23,12 @@ import numpy as np
 from PIL import Image
 
 from pipeline.archive.images import read_rgb
+from pipeline.archive.packs import SIDE
 from pipeline.archive.sheets import contact_sheet
-from pipeline.catalog.duplicates import candidate_pairs, centre, group_pairs, perceptual_hash
+from pipeline.catalog.duplicates import centre, group_pairs, perceptual_hash
 from pipeline.catalog.features import describe
 from pipeline.catalog.matching import same_work, sketch
+from pipeline.catalog.neighbours import candidate_pairs
 from pipeline.catalog.sources import file_of
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.met import MetSpec
@@ -36,12 +38,12 @@ KINDS = ("crop", "resize", "jpeg", "border", "rotate", "all")
 
 
 def read(location: str) -> list[np.ndarray]:
-    """The pictures of the archive, at 512 pixels."""
+    """The pictures of the archive, at the size at which the stages compare them."""
     spec: Any = MetSpec(kind="met", location=location)
     if not location.startswith("package:"):
         spec = FolderSpec(kind="folder", location=location)
     items = list(spec.items(Path.cwd()))
-    return [read_rgb(file_of(item.location, item.path, Path.cwd()), 512) for item in items]
+    return [read_rgb(file_of(item.location, item.path, Path.cwd()), SIDE) for item in items]
 
 
 def crop(image: Image.Image, rng: Any, least: float = 0.6) -> Image.Image:

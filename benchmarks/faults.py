@@ -2,10 +2,11 @@
 
     python benchmarks/faults.py --index FOLDER/index.csv [--share 0.1] [--seeds 0 1 2 3 4] [--json]
 
-The index has the columns `file` (relative to its folder) and `artist`. Artists with at least
-`--least` works are taken; a share of their labels, drawn by seed, is replaced by another artist drawn
-at random. The rule and its settings were chosen on seeds 100 to 109; the seeds reported are others.
-Intervals: 95%, bootstrap over works within seeds, all seeds pooled.
+Folds and limits are those of the section `suspects` of params.yaml. The index has the columns `file`
+(relative to its folder) and `artist`. Artists with at least `--least` works are taken; a share of their
+labels, drawn by seed, is replaced by another artist drawn at random. The rule and its settings were
+chosen on seeds 100 to 109; the seeds reported are others. Intervals: 95%, bootstrap over works within
+seeds, all seeds pooled.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.catalog.duplicates import near_groups, perceptual_hash
-from pipeline.catalog.faults import suspects
+from pipeline.catalog.faults import Limits, suspects
 from pipeline.catalog.features import describe
 from pipeline.evaluation.bootstrap import interval
+from pipeline.params import load_params
+from pipeline.stages.suspects import Params
 
 
 def inject(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
@@ -55,7 +59,6 @@ def main() -> None:
     parser.add_argument("--index", type=Path, required=True)
     parser.add_argument("--least", type=int, default=19, help="works of an artist, at least")
     parser.add_argument("--share", type=float, default=0.1, help="of labels made wrong")
-    parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -66,11 +69,13 @@ def main() -> None:
     features = describe(pictures)
     groups = near_groups([perceptual_hash(picture) for picture in pictures], 4)
     true = index["artist"].to_numpy(str)
+    params = load_params(paths.project_root() / paths.PARAMS, "suspects", Params)
+    limits = Limits(least_works=params.least_works, margin=params.margin, most=params.most)
     rows, pooled, seconds = [], [], 0.0
     for seed in options.seeds:
         given = inject(true, options.share, seed)
         started = time.monotonic()
-        table = suspects(list(given), features, groups.tolist(), options.folds, seed)
+        table = suspects(list(given), features, groups.tolist(), params.folds, seed, limits)
         seconds += time.monotonic() - started
         table["true"] = true
         rows.append({"seed": seed} | measure(table, given != true))

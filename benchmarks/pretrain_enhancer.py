@@ -1,14 +1,14 @@
 """Pretrain the networks of `enhance` (--scale 1) and `upscale` (--scale 2 or 4); stop and go on at will.
 
     python benchmarks/pretrain_enhancer.py --scale 1 --images DIR --exclude LIST --epochs 150 --minutes 60
-    python benchmarks/pretrain_enhancer.py --scale 2 --images DIR --exclude LIST --epochs 75 \\
-        --start-from pretrained/upscaler_x4
+    python benchmarks/pretrain_enhancer.py --scale 4 --images DIR --exclude LIST --epochs 34 \\
+        --start-from pretrained/upscaler_x4 --penalty log_mse --learning-rate 0.0004
 
 Trains on the originals of the demo archive's train split, at their full size, and on the given folders;
 validates on the val split. A checkpoint is written after every epoch in --state: the same command goes on
 from there. --minutes ends the run early, at the end of an epoch; --export-only trains nothing and saves the
 best epoch so far. The weights are saved in half precision. With --start-from, weights of the same name and
-shape are taken over and the rest is new: so x2 may begin with the trunk of x4.
+shape are taken over and the rest is new: so one scale may begin with the trunk of another.
 
 LIST is a text file: one picture's name (with or without its suffix) or folder-relative path a line.
 Leave out whatever the model will be measured on.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
@@ -13,12 +14,15 @@ from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture, wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import stages
+from flows import baseline, stages
+from flows.drift import alarms
 from flows.sync import changes
 from pipeline import environment, paths
 from pipeline.errors import PentimentoError
 
 RETRIES = 2
+DATA = ("features", "clean")  # the stages that make what drift is judged by
+OnDrift = Literal["warn", "stop"]
 
 
 def _may_help(_task: Any, _run: Any, state: State[Any]) -> bool:
@@ -36,41 +40,101 @@ def run_stage(root: Path, name: str, force: bool = False) -> float:
     return seconds
 
 
+@task(task_run_name="drift", persist_result=False)
+def judge_drift(root: Path, on_drift: OnDrift) -> list[str]:
+    """Compare the works with those of the last run, and keep them for the next one; a line per alarm.
+
+    Raises:
+        StageFailed: on an alarm that is to stop the run; the works to compare with then stay as they were.
+    """
+    logger = get_run_logger()
+    if not baseline.moved(root):
+        baseline.keep(root)
+        return []
+    try:
+        found = baseline.compare(root)
+    except PentimentoError as error:  # no reason to leave a model untrained
+        logger.warning("drift was not judged: %s", error)
+        return [f"not judged: {error}"]
+    lines = alarms(found)
+    changed = ", ".join(f"{len(ids)} {name}" for name, ids in found["turnover"].items())
+    logger.info("drift: %d works, %d in the last run (%s)", *reversed(found["works"].values()), changed)
+    for line in [*lines, *found["notes"]]:
+        logger.warning("drift: %s", line)
+    if lines and on_drift == "stop":
+        raise stages.StageFailed(
+            f"the data have drifted since the last run, and nothing was trained on them: {'; '.join(lines)}. "
+            "Look at reports/data.html; `pentimento retrain` goes on with them as they are",
+            passing=False,
+        )
+    baseline.keep(root)
+    return lines
+
+
 @flow(
     name="retrain",
     task_runner=ThreadPoolTaskRunner(max_workers=environment.workers()),  # type: ignore[arg-type]
     validate_parameters=False,
 )
-def retrain(root: str | None = None, sync: bool = True) -> dict[str, float]:
-    """Look at the sources again, then run every stage that is stale; the seconds of each that ran.
+def retrain(root: str | None = None, sync: bool = True, on_drift: OnDrift = "warn") -> dict[str, Any]:
+    """Look at the sources again, then run every stage that is stale.
 
     Args:
         root: folder of the project; default: the one that encloses the working directory.
         sync: first take the inventory anew when scans are new, changed or gone.
+        on_drift: what follows when the works have drifted since the last run: `warn` says so and goes on,
+            `stop` trains nothing.
+
+    Returns:
+        `seconds` of each stage that ran, and `drift`: a line for each comparison that alarms.
     """
+    if on_drift not in get_args(OnDrift):
+        raise PentimentoError(f"on_drift is '{on_drift}'; it can be {' or '.join(get_args(OnDrift))}")
     project = Path(root) if root else paths.project_root()
     logger = get_run_logger()
     started = time.monotonic()
     seconds: dict[str, float] = {}
+    baseline.begin(project)
     if sync and (found := changes(project)).any:
         logger.info("sync: %s", found.sentence())
         seconds["inventory"] = run_stage.with_options(task_run_name="sync")(project, "inventory", True)
-    futures: dict[str, PrefectFuture[float]] = {}
-    for node in stages.plan(project):
+    futures: dict[str, PrefectFuture[Any]] = {}
+    nodes = stages.plan(project)
+    data = _with_needs(nodes, DATA)
+    for node in sorted(nodes, key=lambda node: node.name not in data):  # in their order, the data first
+        if node.name not in data and "drift" not in futures:
+            waited = [futures[name] for name in data if name in futures]
+            futures["drift"] = judge_drift.submit(project, on_drift, wait_for=waited)  # type: ignore[call-overload]
         if node.reason is None:
             logger.info("%s: up to date", node.name)
             continue
         logger.info("%s: %s", node.name, node.reason)
         named = run_stage.with_options(task_run_name=node.name)
         needs = [futures[need] for need in node.needs if need in futures]
+        needs += [futures["drift"]] if "drift" in futures else []
         futures[node.name] = named.submit(project, node.name, wait_for=needs)  # type: ignore[call-overload]
     wait(list(futures.values()))
     failed = {name: future.state for name, future in futures.items() if not future.state.is_completed()}
-    seconds |= {name: future.result() for name, future in futures.items() if name not in failed}
-    _publish(project, seconds, time.monotonic() - started)
+    done = {name: future.result() for name, future in futures.items() if name not in failed}
+    drift = done.pop("drift", [])
+    seconds |= done
+    _publish(project, seconds, time.monotonic() - started, drift)
     if failed:
         raise PentimentoError(_failure(failed))
-    return seconds
+    return {"seconds": seconds, "drift": drift}
+
+
+def _with_needs(nodes: Sequence[stages.Node], names: Sequence[str]) -> set[str]:
+    """These stages and all that they need, as far as the graph has them."""
+    needs = {node.name: node.needs for node in nodes}
+    found: set[str] = set()
+    waiting = [name for name in names if name in needs]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += needs[name]
+    return found
 
 
 def _failure(failed: dict[str, State[Any]]) -> str:
@@ -81,8 +145,8 @@ def _failure(failed: dict[str, State[Any]]) -> str:
     return reason + (f"; not run because of it: {', '.join(waiting)}" if waiting else f" ({name})")
 
 
-def _publish(project: Path, seconds: dict[str, float], total: float) -> None:
-    """Artifacts that Prefect's pages show: seconds by stage, metrics, where the report is."""
+def _publish(project: Path, seconds: dict[str, float], total: float, drift: Sequence[str]) -> None:
+    """Artifacts that Prefect's pages show: seconds by stage, metrics, drift, where the report is."""
     create_table_artifact(
         [{"stage": name, "seconds": round(value, 1)} for name, value in seconds.items()]
         + [{"stage": "whole flow", "seconds": round(total, 1)}],
@@ -94,6 +158,10 @@ def _publish(project: Path, seconds: dict[str, float], total: float) -> None:
         flat = _flatten(json.loads(file.read_text(encoding="utf-8")))
         rows += [{"stage": file.stem, "metric": key, "value": value} for key, value in flat.items()]
     create_table_artifact(rows, key="retrain-metrics", description="Metrics of all stages")
+    create_markdown_artifact(
+        "\n".join(f"- {line}" for line in drift) or "Nothing alarms.", key="retrain-drift",
+        description="How the works differ from those of the last run",
+    )  # fmt: skip
     create_markdown_artifact(f"Report: `{project / paths.REPORT}`", key="retrain-report")
 
 

@@ -17,6 +17,7 @@ DATA_REPORT = Path("reports/data.html")
 WORKS = Path("data/works.parquet")
 QUARANTINE = Path("data/quarantine.parquet")
 CONFLICTS = Path("data/conflicts.parquet")  # where several sources contradict each other
+GROUPS = Path("data/groups.parquet")
 PREPARED = Path("data/prepared")
 DAMAGED = Path("data/damaged")
 RESTORED = Path("data/restored")

@@ -6,10 +6,15 @@ from typing import Annotated
 
 import typer
 
+from flows.commands.retrain import OnDrift
+
 
 def nightly(
     cron: Annotated[str, typer.Option(help="When: minute, hour, day, month, weekday.")] = "30 3 * * *",
     timezone: Annotated[str, typer.Option(help="The clock that the schedule goes by.")] = "UTC",
+    on_drift: Annotated[
+        OnDrift, typer.Option(help="When the works have drifted since the last run: go on, or train nothing.")
+    ] = "warn",
 ) -> None:
     """Retrain every night, for as long as this process runs; a run that is still going is not doubled.
 
@@ -18,6 +23,8 @@ def nightly(
     - `pentimento nightly`
 
     - `pentimento nightly --cron "0 2 * * 1-5" --timezone Europe/Amsterdam`
+
+    - `pentimento nightly --on-drift stop`
     """
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -44,6 +51,6 @@ def nightly(
     retrain.serve(
         name="nightly",
         schedule=schedule,
-        parameters={"root": str(root)},
+        parameters={"root": str(root), "on_drift": on_drift},
         global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     )

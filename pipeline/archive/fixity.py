@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from pipeline import environment
 
 
 def file_sha256(path: Path) -> str:
@@ -20,11 +23,15 @@ def tree_sha256(path: Path, ignore: Iterable[str] = ("__pycache__", ".pyc")) -> 
     if path.is_file():
         return file_sha256(path)
     skip = tuple(ignore)
-    lines = [
-        f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n"
+    files = [
+        file
         for file in sorted(path.rglob("*"))
         if file.is_file() and not any(part.endswith(skip) for part in file.relative_to(path).parts)
     ]
+    with ThreadPoolExecutor(environment.workers()) as pool:
+        hashes = pool.map(file_sha256, files)
+        names = [file.relative_to(path).as_posix() for file in files]
+        lines = [f"{name}\0{digest}\n" for name, digest in zip(names, hashes, strict=True)]
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 

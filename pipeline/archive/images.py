@@ -46,6 +46,7 @@ _DEPTHS = {
     "float": 32,
     "double": 64,
 }
+_LEAST_FACTOR = 1.5  # by which a JPEG is reduced after its decoder has shrunk it
 # libvips also reads tables, drawings and documents, which are no scans.
 _LOADERS = ("jpeg", "png", "tiff", "webp", "jp2k", "gif", "ppm", "heif", "jxl")
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -123,7 +124,7 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
     require_whole_tiff(path)
     try:
         if max_side and max(image.width, image.height) > max_side:
-            image = _thumbnail(path, max_side)
+            image = _thumbnail(path, image, max_side)
         else:
             image = _load(path, fail_on="truncated").autorot()
         if image.interpretation != "srgb" or image.format != "uchar":
@@ -183,8 +184,14 @@ def _load(path: Path, **options: Any) -> Any:
     return _pyvips().Image.new_from_buffer(path.read_bytes(), "", **options)
 
 
-def _thumbnail(path: Path, max_side: int) -> Any:
+def _thumbnail(path: Path, image: Any, max_side: int) -> Any:
     options: dict[str, Any] = {"height": max_side, "size": "down", "fail_on": "truncated"}
+    factor = max(image.width, image.height) / max_side
+    if image.get("vips-loader").startswith("jpeg") and factor >= _LEAST_FACTOR * 2:
+        # libjpeg shrinks while it decodes; libvips alone asks it to only where a factor of 2 is left.
+        shrink = max(n for n in (2, 4, 8) if n * _LEAST_FACTOR <= factor)
+        loaded = _load(path, shrink=shrink, access="sequential", fail_on="truncated")
+        return loaded.thumbnail_image(max_side, height=max_side, size="down")
     if _plain(path):
         return _pyvips().Image.thumbnail(str(path), max_side, **options)
     return _pyvips().Image.thumbnail_buffer(path.read_bytes(), max_side, **options)

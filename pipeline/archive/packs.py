@@ -1,16 +1,21 @@
-"""A pack: decoded pictures appended to one file of the state folder, so that each is decoded once, ever.
+"""Packs: what is dear to compute and large is appended to one file of the state folder, once, ever.
 
-The file is only ever appended to. Where a picture lies in it is the ledger's to know (Context.map), which
-records a place after `settle` has flushed the bytes: whatever a kill leaves behind at the end is never
-looked at. A pack that was deleted or cut off is filled again; one whose bytes were altered is found out
-by the checksum that a place carries.
+The file is only ever appended to. Where something lies in it is the ledger's to know, which records a
+place after `settle` has flushed the bytes: whatever a kill leaves behind at the end is never looked at. A
+pack that was deleted or cut off is filled again; one whose bytes were altered is found out by the
+checksum that a place carries.
 """
 
 from __future__ import annotations
 
+import fcntl
+import math
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,60 +24,144 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import environment
+from pipeline.archive import images
+from pipeline.archive.fixity import file_sha256
+from pipeline.archive.ledger import Entry, Ledger
 from pipeline.errors import PentimentoError
 
 Picture = NDArray[np.uint8]
 
+SIDE = 384  # pixels of the longer side at which stages look at pictures
+_NAME = 16  # bytes that a pack begins with, at random: places in one that was deleted are none in the next
+_BATCH = 16  # pictures that are held in memory
+
 
 class Pack:
-    """Pictures (H, W, 3) of 8-bit sRGB in a file; may be appended to by several threads."""
+    """Arrays of bytes in a file; may be appended to by several threads and processes."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = Lock()
-        self._writer = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        self._end = os.lseek(self._writer, 0, os.SEEK_END)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        with self._alone():
+            if os.fstat(self._file).st_size < _NAME:
+                os.pwrite(self._file, os.urandom(_NAME), 0)
+        self._name = os.pread(self._file, _NAME, 0).hex()
 
-    def append(self, picture: Picture) -> dict[str, int]:
-        """Add a picture; its place, as JSON holds it."""
-        content = np.ascontiguousarray(picture).data.cast("B")
-        with self._lock:
-            start = self._end
-            self._end += len(content)
-        written = 0
-        while written < len(content):
-            written += os.pwrite(self._writer, content[written:], start + written)
-        height, width = picture.shape[:2]
-        return {"start": start, "height": height, "width": width, "crc32": zlib.crc32(content)}
+    def append(self, array: NDArray[np.uint8]) -> dict[str, Any]:
+        """Add an array of any shape; its place, as JSON holds it."""
+        content = np.ascontiguousarray(array).reshape(-1).data
+        with self._alone():
+            start = os.fstat(self._file).st_size
+            written = 0
+            while written < len(content):
+                written += os.pwrite(self._file, content[written:], start + written)
+        return {
+            "pack": self._name, "start": start, "shape": list(array.shape), "crc32": zlib.crc32(content)
+        }  # fmt: skip
 
     def settle(self) -> None:
         """Flush what was appended to the disk."""
-        os.fsync(self._writer)
+        os.fsync(self._file)
 
     def holds(self, place: Mapping[str, Any]) -> bool:
-        """Whether the file reaches to the end of a place."""
-        end: int = place["start"] + 3 * place["height"] * place["width"]
-        return end <= self._end
+        """Whether a place is in this file, and the file reaches to its end."""
+        end = place["start"] + math.prod(place["shape"])
+        return bool(place["pack"] == self._name and end <= os.fstat(self._file).st_size)
 
-    def read(self, place: Mapping[str, Any]) -> Picture:
-        """The picture at a place.
+    def read(self, place: Mapping[str, Any]) -> NDArray[np.uint8]:
+        """The array at a place.
 
         Raises:
             PentimentoError: when the pack does not hold what was written there.
         """
-        height, width = int(place["height"]), int(place["width"])
-        content = bytearray(height * width * 3)
-        found = os.preadv(self._writer, [content], int(place["start"]))
-        if found != len(content) or zlib.crc32(content) != place["crc32"]:
-            raise PentimentoError(f"{self.path} is damaged: delete it; what it holds is decoded again")
-        return np.frombuffer(content, np.uint8).reshape(height, width, 3)
+        array = np.empty(place["shape"], np.uint8)
+        content = array.reshape(-1).data
+        found = os.preadv(self._file, [content], int(place["start"]))
+        if found != array.nbytes or zlib.crc32(content) != place["crc32"]:
+            raise PentimentoError(f"{self.path} is damaged: delete it; what it holds is made again")
+        return array
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads and other processes from writing."""
+        with self._lock:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._writer)
+        os.close(self._file)
 
     def __enter__(self) -> Pack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Reduced:
+    """Pictures (H, W, 3), 8-bit sRGB, at one size: each is decoded once, ever, whichever stage asks first.
+
+    What is read is what `images.read_rgb` gives, whether it was packed or not.
+    """
+
+    def __init__(self, state: Path, side: int = SIDE) -> None:
+        """Open the pack of pictures whose longer side has at most `side` pixels."""
+        self._side = side
+        self._pack = Pack(state / f"packs/{side}.bin")
+        code = file_sha256(Path(images.__file__))  # other pixels, other places
+        self._ledger = Ledger(state / "ledger.sqlite", f"pictures:{side}:{code[:16]}")
+        self._fresh: dict[str, Entry] = {}
+        self._lock = Lock()
+
+    def read(self, sha256: str, find: Callable[[], Path]) -> Picture:
+        """The picture of the file with that SHA-256, which `find` gives when it has not been decoded yet.
+
+        Raises:
+            ItemError: when the file cannot be decoded to its end.
+            PentimentoError: when the pack is damaged.
+        """
+        with self._lock:
+            known = self._fresh.get(sha256) or self._ledger.get([sha256]).get(sha256)
+        if known and self._pack.holds(known.value):
+            return self._pack.read(known.value)
+        picture = images.read_rgb(find(), self._side)
+        place = self._pack.append(picture)
+        with self._lock:
+            self._fresh[sha256] = Entry(place)
+        return picture
+
+    def read_all(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[Picture]:
+        """The pictures of many files, as `read` gives them, in their order; decoded side by side."""
+        left = iter(files)
+        with ThreadPoolExecutor(environment.workers()) as pool:
+            while batch := list(islice(left, _BATCH)):
+                yield from pool.map(lambda pair: self.read(*pair), batch)
+                self.settle()
+
+    def settle(self) -> None:
+        """Flush what was decoded to the disk, and remember where it lies."""
+        with self._lock:
+            if self._fresh:
+                self._pack.settle()
+                self._ledger.put(self._fresh)
+                self._fresh = {}
+
+    def close(self) -> None:
+        """Settle, and close the files."""
+        self.settle()
+        self._ledger.close()
+        self._pack.close()
+
+    def __enter__(self) -> Reduced:
         return self
 
     def __exit__(

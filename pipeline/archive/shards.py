@@ -2,11 +2,14 @@
 
 A folder holds `shard-00000.bin` … (raw 8-bit RGB, row by row, one picture after another) and
 `index.parquet` (id, shard, offset, height, width and whatever columns the writer adds). Many small
-files are slow in DVC and on disks; raw pixels cost no decoding in the training loop.
+files are slow in DVC and on disks; raw pixels cost no decoding in the training loop. Where a shard ends is
+the pictures' own to say, not their number: a new picture changes the shard that it falls into, and DVC
+keeps one copy of the others.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +20,8 @@ from numpy.typing import NDArray
 
 from pipeline.archive.tables import read_table
 
-SHARD_BYTES = 256 * 2**20
+SHARD_BYTES = 256 * 2**20  # at most
+SHARD_PICTURES = 256  # on average
 INDEX = "index.parquet"
 
 
@@ -29,7 +33,8 @@ def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]
     handle = _shard(folder, shard).open("wb")
     try:
         for key, pixels in pictures:
-            if offset and offset + pixels.nbytes > SHARD_BYTES:
+            begins = zlib.crc32(key.encode("utf-8", "surrogateescape")) % SHARD_PICTURES == 0
+            if offset and (begins or offset + pixels.nbytes > SHARD_BYTES):
                 handle.close()
                 shard, offset = shard + 1, 0
                 handle = _shard(folder, shard).open("wb")

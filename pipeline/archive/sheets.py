@@ -22,15 +22,19 @@ def contact_sheet(
     side: int,
     titles: Sequence[str] = (),
     headings: Sequence[str] = (),
+    caption: Sequence[str] = (),
 ) -> None:
     """Write rows of pictures, each (H, W, 3) 8-bit sRGB fitted into `side` pixels, as PNG, JPEG or WebP.
 
-    `headings` stand over the columns, `titles` over the rows. The format follows the target's suffix.
+    `headings` stand over the columns, `titles` over the rows, lines of `caption` under them all. The
+    format follows the target's suffix.
     """
     columns = max(len(row) for row in rows)
     top = _LINE if headings else 0
     step = side + _GAP + (_LINE if titles else 0)
-    sheet = Image.new("RGB", (columns * (side + _GAP) + _GAP, top + len(rows) * step + _GAP), _PAPER)
+    bottom = top + len(rows) * step + _GAP
+    size = (columns * (side + _GAP) + _GAP, bottom + len(caption) * _LINE + (_GAP if caption else 0))
+    sheet = Image.new("RGB", size, _PAPER)
     pen = ImageDraw.Draw(sheet)
     for column, heading in enumerate(headings):
         pen.text((_GAP + column * (side + _GAP), 1), heading, fill=_INK)
@@ -41,6 +45,8 @@ def contact_sheet(
             y += _LINE
         for column, pixels in enumerate(row):
             sheet.paste(_fitted(pixels, side), (_GAP + column * (side + _GAP), y))
+    for number, text in enumerate(caption):
+        pen.text((_GAP, bottom + number * _LINE), text, fill=_INK)
     with atomic_path(target) as temporary:
         sheet.save(temporary, quality=88)
 

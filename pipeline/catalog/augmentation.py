@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archive.atomic import write_json
 from pipeline.archive.sheets import contact_sheet
 from pipeline.errors import PentimentoError
 
 Picture = NDArray[np.uint8]
 Policy = Sequence[dict[str, dict[str, Any]]]
+
+FILE = "augmentation.json"  # of prepared works
 
 # Arguments of albumentations' transforms that say how strong they are (see `strengthen`).
 _LIMITS = ("limit", "brightness_limit", "contrast_limit", "sat_shift_limit", "val_shift_limit", "gamma_shift")
@@ -24,8 +28,24 @@ _UPPER = ("std_range", "hole_height_range", "hole_width_range")
 _LOWER = ("scale", "quality_range")
 
 
-def build(policy: Policy, seed: int) -> Callable[[Picture], Picture]:
+def record(prepared: Path, policy: Policy, preset: str | None, seed: int) -> None:
+    """Write what pictures are augmented by into a folder of prepared works, for trainings to read."""
+    write_json(prepared / FILE, {"preset": preset, "seed": seed, "policy": list(policy)})
+
+
+def recorded(prepared: Path) -> Policy:
+    """The policy that was recorded in a folder of prepared works."""
+    policy: Policy = json.loads((prepared / FILE).read_text(encoding="utf-8"))["policy"]
+    return policy
+
+
+def build(policy: Policy, seed: int, strength: float = 0.0) -> Callable[[Picture], Picture]:
     """A function that alters a picture (H, W, 3), 8-bit sRGB, at random; its draws follow the seed.
+
+    Args:
+        policy: albumentations transforms by name, each with its arguments.
+        seed: of the draws.
+        strength: how much stronger than the policy says, 0 to 1; see `strengthen`.
 
     Raises:
         PentimentoError: naming a transform or an argument that albumentations does not know.
@@ -35,7 +55,7 @@ def build(policy: Policy, seed: int) -> Callable[[Picture], Picture]:
 
     transforms = [
         _transform(albumentations, name, arguments or {})
-        for step in policy
+        for step in strengthen(policy, strength)
         for name, arguments in step.items()
     ]
     compose = albumentations.Compose(transforms, seed=seed)
@@ -48,7 +68,15 @@ def build(policy: Policy, seed: int) -> Callable[[Picture], Picture]:
 
 
 def preview(
-    target: Path, pictures: Sequence[Picture], policy: Policy, seed: int, *, draws: int = 5, side: int = 160
+    target: Path,
+    pictures: Sequence[Picture],
+    policy: Policy,
+    seed: int,
+    *,
+    strength: Sequence[float] = (),
+    caption: Sequence[str] = (),
+    draws: int = 5,
+    side: int = 160,
 ) -> None:
     """Draw a contact sheet: a row for each picture (H, W, 3), as it is and altered `draws` times.
 
@@ -57,12 +85,29 @@ def preview(
         pictures: at least one, 8-bit sRGB.
         policy: what alters them.
         seed: of the draws: the sheet's bytes follow it.
+        strength: for each picture, how much stronger than the policy says; none: as it says.
+        caption: lines under the pictures; then come the transforms with their arguments.
         draws: altered copies of each.
         side: pixels that each picture is fitted into.
     """
-    augment = build(policy, seed)
-    rows = [[picture, *(augment(picture) for _ in range(draws))] for picture in pictures]
-    contact_sheet(target, rows, side, headings=("as it is", *(f"draw {n + 1}" for n in range(draws))))
+    strengths = [float(one) for one in strength] or [0.0] * len(pictures)
+    augments = {one: build(policy, seed, one) for one in sorted(set(strengths))}
+    rows = [
+        [picture, *(augments[one](picture) for _ in range(draws))]
+        for picture, one in zip(pictures, strengths, strict=True)
+    ]
+    titles = [f"strength {one:g}" for one in strengths] if any(strengths) else ()
+    headings = ("as it is", *(f"draw {n + 1}" for n in range(draws)))
+    lines = [*caption, *(line for step in policy for line in _described(step))]
+    contact_sheet(target, rows, side, titles, headings, lines)
+
+
+def _described(step: dict[str, dict[str, Any]]) -> list[str]:
+    """A step of a policy in words, one line for each transform."""
+    return [
+        f"{name}  " + ", ".join(f"{key} {value}" for key, value in (arguments or {}).items())
+        for name, arguments in step.items()
+    ]
 
 
 def strengthen(policy: Policy, strength: float) -> Policy:

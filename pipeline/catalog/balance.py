@@ -7,13 +7,17 @@ itself (logit_adjustment), on the features (smote), or on the pictures (augment)
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from pipeline.archive.atomic import write_json
 
 Balance = Literal[
     "none",
@@ -25,11 +29,10 @@ Balance = Literal[
     "smote",
     "augment",
 ]
-# Those that are told to a training by how often a work is drawn and what it weighs.
-Drawn = Literal["none", "oversample", "undersample", "class_weights", "effective_number"]
 METHODS: tuple[str, ...] = get_args(Balance)
 Rare = Literal["keep", "merge", "drop"]
 OTHER = "Other"
+FILE = "balance.json"  # of prepared works
 
 BETA = 0.99  # of the effective number: from about 1 / (1 - BETA) works on, more of them add little
 _NEIGHBOURS = 5  # of SMOTE; fewer in a class that is smaller
@@ -44,6 +47,35 @@ class Plan:
     strength: NDArray[np.float64]  # (N,) of the augmentation, 0 = as in the policy, 1 = strongest
 
 
+@dataclass(frozen=True)
+class Balancing:
+    """A method and its seed: what a training is given to make rare classes count."""
+
+    method: Balance
+    seed: int
+
+    def plan(self, classes: Sequence[str]) -> Plan:
+        """The use of works of these classes; see `plan`."""
+        return plan(classes, self.method, self.seed)
+
+    def synthesise(
+        self, features: NDArray[np.float32], classes: Sequence[str]
+    ) -> tuple[NDArray[np.float32], list[str]]:
+        """The synthetic rows that the method adds, none unless it is `smote`; see `synthesise`."""
+        if self.method != "smote":
+            return features[:0], []
+        return synthesise(features, classes, self.seed)
+
+    def record(self, prepared: Path) -> None:
+        """Write the method and its seed into a folder of prepared works, for trainings to read."""
+        write_json(prepared / FILE, asdict(self))
+
+
+def recorded(prepared: Path) -> Balancing:
+    """The method that was recorded in a folder of prepared works."""
+    return Balancing(**json.loads((prepared / FILE).read_text(encoding="utf-8")))
+
+
 def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
     """The use of works of these classes, N of them, by a method.
 
@@ -54,7 +86,8 @@ def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
       (Cui et al. 2019): gentler on classes of which there are plenty.
     - `augment`: draws as `oversample`, dealt evenly over a class's works, and the augmentation is the
       stronger the rarer the class: strength 1 - n / n of the largest class.
-    - `logit_adjustment`, `smote`: nothing to change here; see `log_prior` and `synthesise`.
+    - `logit_adjustment`, `smote`: nothing to change here: they act in the training, on the loss and on
+      the features; see `ClassifierTask` and `synthesise`.
     """
     repeat = np.ones(len(classes), np.int64)
     weight = np.ones(len(classes), np.float64)
@@ -73,31 +106,8 @@ def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
         weight = _mean_one((1 - BETA) / (1 - BETA ** sizes[codes].astype(np.float64)))
     elif method == "augment":
         repeat = _dealt(codes, sizes, seed)
-        strength = 1 - sizes[codes] / sizes.max()
+        strength = np.round(1 - sizes[codes] / sizes.max(), 4)
     return Plan(repeat, weight, strength)
-
-
-def rebalance(
-    classes: Sequence[str], method: Balance, seed: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Draws per epoch (N,) and loss weights (N,), of mean 1, for works of these classes; see `plan`."""
-    found = plan(classes, method, seed)
-    return found.repeat, found.weight
-
-
-def log_prior(classes: Sequence[str], names: Sequence[str]) -> NDArray[np.float64]:
-    """Logarithms (K,) of the classes' shares, for logit adjustment (Menon et al. 2021).
-
-    Either add them to the logits inside the training loss and predict by the plain logits (equation
-    10), or train as usual and subtract them from the logits when predicting (equation 9). Never both.
-
-    Args:
-        classes: of the N training works.
-        names: the K classes, in the order of the logits. One without a work counts as half a work.
-    """
-    counts = pd.Series(list(classes), dtype="object").value_counts()
-    sizes = np.array([max(float(counts.get(name, 0)), 0.5) for name in names])
-    return np.asarray(np.log(sizes / sizes.sum()), np.float64)
 
 
 def synthesise(

@@ -1,8 +1,8 @@
 """Near-duplicates: other scans, crops and frames of the same work, found and grouped.
 
 Two sieves, then a proof. A perceptual hash (pHash, 64 bits; Zauner 2010) finds scans that differ in
-size, compression and tone; features find crops, frames and rotations too. What they propose is a
-candidate; `matching.same_work` looks at the two pictures and decides.
+size, compression and tone; features find crops, frames and rotations too. What they propose
+(`neighbours.py`) is a candidate; `matching.same_work` looks at the two pictures and decides.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from pipeline.errors import PentimentoError
 
 Pairs = NDArray[np.int64]  # (M, 2): positions of two works, the lower one first
 
@@ -48,39 +51,28 @@ def centre(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return picture[top : height - top, left : width - left]
 
 
-def candidate_pairs(
-    hashes: Sequence[str],
-    features: NDArray[np.float32],
-    centres: NDArray[np.float32],
-    *,
-    distance: int = 10,
-    cosine: float = 0.5,
-    neighbours: int = 5,
-) -> Pairs:
-    """Pairs of works that may show the same: near by hash or by features. Few real ones are missed.
-
-    Args:
-        hashes: (N,) perceptual hashes.
-        features: (N, D), rows of length 1, as `features.describe` gives them.
-        centres: (N, D), the same of each picture's `centre`. One picture's centre is compared with the
-            other as a whole, which is what finds crops and frames.
-        distance: bits of 64 in which two hashes may differ.
-        cosine: similarity of two works' features, at least.
-        neighbours: candidates that a work may propose by each sieve, its nearest: at most 2 N times
-            this number of pairs come out, however alike the archive's works are.
+def grouped(hashes: Sequence[str], distance: int, pairs: Pairs) -> NDArray[np.int64]:
+    """Number the groups of works that pairs link, or hashes of at most `distance` differing bits.
 
     Returns:
-        Pairs (M, 2), sorted, each once.
+        Group of each work, shape (N,): the position of the group's first work.
     """
-    found: list[Pairs] = [_NONE]
-    for start, rows in _hash_distances(hashes):
-        found.append(_nearest(start, 64 - rows.astype(np.float32), 64 - distance, neighbours))
-    for start in range(0, len(features), _BLOCK):
-        # Rounded, so that the last bits of a machine's sums do not decide.
-        block = slice(start, start + _BLOCK)
-        rows = np.round(np.maximum(features[block] @ features.T, centres[block] @ features.T), 4)
-        found.append(_nearest(start, rows, cosine, neighbours))
-    return np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    alike = near_groups(hashes, distance)
+    links = np.stack([np.arange(len(alike)), alike], axis=1)
+    return group_pairs(len(alike), np.concatenate([links, pairs]))
+
+
+def with_groups(works: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
+    """The works with the column `group` of a table (id, group).
+
+    Raises:
+        PentimentoError: when the table is of other works.
+    """
+    known = groups.set_index("id")["group"]
+    group = works["id"].map(known)
+    if len(known) != len(works) or group.isna().any():
+        raise PentimentoError("the groups are of other works; `dvc repro` makes them again")
+    return works.assign(group=group.astype("int64"))
 
 
 def group_pairs(count: int, pairs: Pairs) -> NDArray[np.int64]:
@@ -108,14 +100,3 @@ def _hash_distances(hashes: Sequence[str]) -> Iterator[tuple[int, NDArray[np.uin
     bits = np.array([int(value, 16) for value in hashes], np.uint64)
     for start in range(0, len(bits), _BLOCK):
         yield start, np.bitwise_count(bits[start : start + _BLOCK, None] ^ bits)
-
-
-def _nearest(start: int, likeness: NDArray[np.float32], least: float, count: int) -> Pairs:
-    """Pairs of each row (B of N works, from position `start`) with its `count` likest other works."""
-    rows = np.arange(len(likeness))
-    likeness[rows, start + rows] = -np.inf  # no work is its own neighbour
-    count = min(count, likeness.shape[1])
-    likest = np.argpartition(-likeness, count - 1, axis=1)[:, :count]
-    near = np.take_along_axis(likeness, likest, axis=1) >= least
-    row, column = np.nonzero(near)
-    return np.stack([start + row, likest[row, column]], axis=1).astype(np.int64)

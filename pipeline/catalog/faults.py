@@ -2,12 +2,16 @@
 
 A work is suspect when models that never saw it find its label least likely. How many are suspect is
 what confident learning counts: works that are, by their class's own standard, surely of another class.
+
+Where the models cannot tell a class from another, all its works look wrong. That says something of the
+models, not of the labels, and would bury the few works worth looking at: see `Limits`.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,12 +33,32 @@ _SURE = (
 _TINY = 1e-12
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What keeps the suspects few enough to be looked at, and each worth the look.
+
+    least_works: a class with fewer groups of works is not judged, nor suggested. told_apart: a class more
+    than this share of whose works look wrong is not told apart by the models: none of it is suspect.
+    margin: by how much more probable than the given label the suggested one is, at least. most: share of
+    the judged works that are suspect, at most; the most doubtful are kept.
+    """
+
+    least_works: int = 1
+    told_apart: float = 0.5
+    margin: float = 0.0
+    most: float = 1.0
+
+
+NO_LIMITS = Limits()
+
+
 def suspects(
     labels: Sequence[str | None],
     features: NDArray[np.float32],
     groups: Sequence[int],
     folds: int,
     seed: int,
+    limits: Limits = NO_LIMITS,
 ) -> pd.DataFrame:
     """Judge every work's label by calibrated logistic regressions on features, each work out of fold.
 
@@ -44,22 +68,25 @@ def suspects(
         groups: (N,) near-duplicates share a number and are never on both sides of a fold.
         folds: number of folds, at least 2.
         seed: of the folds.
+        limits: which of the doubtful works are suspect.
 
     Returns:
         N rows in the given order: `given`; `suggested`, the likeliest other label; `score` in [0, 1],
         1 minus the probability of the given label; `confidence` in [0, 1], the probability of the
-        suggested one; `suspect`. A work without a label, or of a class with fewer groups than folds,
-        is not judged: its suggestion and its numbers are missing, and it is not suspect.
+        suggested one; `told_apart`, whether the models can tell the given class; `suspect`. A work
+        without a label, or of a class with too few groups (than folds, or than `limits` say), is not
+        judged: its suggestion and its numbers are missing, and it is not suspect.
 
     Raises:
-        PentimentoError: when fewer than two classes have as many groups as there are folds.
+        PentimentoError: when fewer than two classes have enough groups.
     """
     given, group = _names(labels), np.asarray(groups, np.int64)
-    names = judged_classes(labels, groups, folds)
+    least = max(folds, limits.least_works)
+    names = judged_classes(labels, groups, least)
     if len(names) < 2:
         raise PentimentoError(
-            f"label faults: {len(names)} classes have at least {folds} works, two are needed; "
-            "lower the number of folds or merge classes"
+            f"label faults: {len(names)} classes have at least {least} works, two are needed; "
+            "lower the number of folds or of least works, or merge classes"
         )
     rows = np.flatnonzero(given.isin(names).to_numpy())
     codes = np.array([names.index(name) for name in given.iloc[rows]], np.int64)
@@ -73,15 +100,19 @@ def suspects(
     table.loc[rows, "suggested"] = [names[n] for n in others.argmax(axis=1)]
     table.loc[rows, "score"] = (1 - own).round(6)
     table.loc[rows, "confidence"] = others.max(axis=1).round(6)
-    table.loc[rows, "suspect"] = found
+    clear = _share(codes, found) <= limits.told_apart
+    table.loc[rows, "told_apart"] = clear
+    doubtful = found & clear & (others.max(axis=1) - own >= limits.margin)
+    order = np.flatnonzero(doubtful)[np.argsort(own[doubtful], kind="stable")]
+    table.loc[rows[order[: int(limits.most * len(rows))]], "suspect"] = True
     return table
 
 
-def judged_classes(labels: Sequence[str | None], groups: Sequence[int], folds: int) -> list[str]:
-    """The classes that have a group of works, at least, for every fold; sorted."""
+def judged_classes(labels: Sequence[str | None], groups: Sequence[int], least: int) -> list[str]:
+    """The classes that have so many groups of works, at least; sorted."""
     table = pd.DataFrame({"label": _names(labels), "group": list(groups)})
     sizes = table.groupby("label")["group"].nunique()
-    return sorted(str(name) for name in sizes[sizes >= folds].index)
+    return sorted(str(name) for name in sizes[sizes >= least].index)
 
 
 def not_judged(labels: Sequence[str | None]) -> pd.DataFrame:
@@ -89,6 +120,7 @@ def not_judged(labels: Sequence[str | None]) -> pd.DataFrame:
     table = pd.DataFrame({"given": _names(labels).astype("string")})
     table["suggested"] = pd.Series(pd.NA, index=table.index, dtype="string")
     table["score"] = table["confidence"] = pd.Series(np.nan, index=table.index, dtype="float64")
+    table["told_apart"] = True
     table["suspect"] = False
     return table
 
@@ -111,7 +143,8 @@ def _judge(
         ]
         chance, _ = _calibrated(np.mean(logits, axis=0), codes)
         found = confident_faults(codes, chance)
-        trusted = ~found | _last_of_class(codes, found)
+        # A class whose works are mostly suspect is still learnt from all of them: it must not vanish.
+        trusted = ~found | (_share(codes, found) > 0.5)
     return found, chance
 
 
@@ -138,10 +171,10 @@ def confident_faults(codes: Ints, chance: Floats) -> NDArray[np.bool_]:
     return np.asarray(found & (own < chance.max(axis=1)))
 
 
-def _last_of_class(codes: Ints, found: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    # A class whose works are mostly suspect is still learnt from all of them: it must not vanish.
+def _share(codes: Ints, found: NDArray[np.bool_]) -> Floats:
+    """For each row (N,) the share of its class's rows that were found."""
     share = np.bincount(codes, found) / np.bincount(codes)
-    return np.asarray(share[codes] > 0.5)
+    return np.asarray(share[codes], np.float64)
 
 
 def _out_of_fold(

@@ -31,7 +31,25 @@ class Sketch:
 
     grey: NDArray[np.uint8]  # (H, W), longer side SIDE
     places: NDArray[np.float32]  # (N, 2), x and y in pixels
-    descriptors: NDArray[np.float32]  # (N, 128), RootSIFT (Arandjelovic & Zisserman 2012)
+    descriptors: NDArray[np.uint8]  # (N, 128), SIFT
+
+    def pack(self) -> NDArray[np.uint8]:
+        """The sketch as a row of bytes, without loss."""
+        height, width = self.grey.shape
+        head = np.array([height, width, len(self.places)], "<u4")
+        parts = (head.view(np.uint8), self.grey, self.places.astype("<f4").view(np.uint8), self.descriptors)
+        return np.concatenate([part.ravel() for part in parts])
+
+    @classmethod
+    def unpack(cls, row: NDArray[np.uint8]) -> Sketch:
+        """The sketch that `pack` wrote."""
+        height, width, count = row[:12].view("<u4").tolist()
+        grey, places, descriptors = np.split(row[12:], np.cumsum([height * width, 8 * count]))
+        return cls(
+            grey.reshape(height, width),
+            places.copy().view("<f4").reshape(count, 2),
+            descriptors.reshape(count, 128),
+        )
 
 
 def sketch(picture: NDArray[np.uint8]) -> Sketch:
@@ -46,10 +64,9 @@ def sketch(picture: NDArray[np.uint8]) -> Sketch:
     detector = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=0.01)
     keypoints, raw = detector.detectAndCompute(grey, None)
     if not keypoints:
-        return Sketch(grey, np.zeros((0, 2), np.float32), np.zeros((0, 128), np.float32))
+        return Sketch(grey, np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
     places = np.array([point.pt for point in keypoints], np.float32)
-    total = np.maximum(np.abs(raw).sum(axis=1, keepdims=True), 1e-6)
-    return Sketch(grey, places, np.sqrt(raw / total).astype(np.float32))
+    return Sketch(grey, places, raw.astype(np.uint8))  # OpenCV's are whole numbers up to 255
 
 
 def same_work(first: Sketch, second: Sketch) -> bool:
@@ -85,17 +102,23 @@ def _placement(first: Sketch, second: Sketch) -> tuple[NDArray[np.float64], NDAr
     return np.asarray(matrix, np.float64), places
 
 
-def _agreeing(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.int64]:
+def _agreeing(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Pairs (M, 2) of descriptors that are each other's nearest, and clearly so."""
     if len(first) < 2 or len(second) < 2:
         return np.zeros((0, 2), np.int64)
     # The rows have length 1: the squared distance is 2 minus twice the product.
-    distance = np.sqrt(np.maximum(2 - 2 * (first @ second.T), 0))
+    distance = np.sqrt(np.maximum(2 - 2 * (_root(first) @ _root(second).T), 0))
     nearest = distance.argmin(axis=1)
     two = np.partition(distance, 1, axis=1)[:, :2]
     rows = np.arange(len(first))
     good = (two[:, 0] < RATIO * two[:, 1]) & (distance.argmin(axis=0)[nearest] == rows)
     return np.stack([rows[good], nearest[good]], axis=1)
+
+
+def _root(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Rows of length 1 whose product is the likeness: RootSIFT (Arandjelovic & Zisserman 2012)."""
+    raw = descriptors.astype(np.float32)
+    return np.asarray(np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)), np.float32)
 
 
 def _overlay(

@@ -28,11 +28,9 @@ _TURNS = {"VerticalFlip": _UPSIDE_DOWN, "Transpose": _TURNED, "RandomRotate90": 
 
 @dataclass(frozen=True)
 class Preset:
-    """A policy, how batches may be mixed (see training/mixing.py), and what the task forbids and why."""
+    """A policy, and what the task forbids and why."""
 
     policy: Policy
-    mixup: float  # alpha of the Beta distribution; 0 = none
-    cutmix: float
     forbidden: dict[str, str]  # albumentations transform -> reason
 
 
@@ -52,8 +50,6 @@ PRESETS: dict[PresetName, Preset] = {
             ("ImageCompression", {"quality_range": [50, 95], "p": 0.3}),
             ("GaussNoise", {"std_range": [0.01, 0.04], "p": 0.3}),
         ),
-        mixup=0.2,
-        cutmix=0.0,
         forbidden={**_TURNS, **dict.fromkeys(("ChannelShuffle", "ToGray", "ToSepia", "InvertImg"), _HUE)},
     ),
     "artist": Preset(
@@ -63,8 +59,6 @@ PRESETS: dict[PresetName, Preset] = {
             ("RandomBrightnessContrast", {"brightness_limit": 0.08, "contrast_limit": 0.08, "p": 0.5}),
             ("ImageCompression", {"quality_range": [60, 95], "p": 0.3}),
         ),
-        mixup=0.0,
-        cutmix=1.0,
         forbidden={
             **_TURNS,
             "HorizontalFlip": _MIRRORED,
@@ -95,8 +89,6 @@ PRESETS: dict[PresetName, Preset] = {
                 },
             ),
         ),
-        mixup=0.2,
-        cutmix=0.0,
         forbidden=dict(_TURNS),
     ),
     "restoration": Preset(
@@ -106,8 +98,6 @@ PRESETS: dict[PresetName, Preset] = {
             ("VerticalFlip", {"p": 0.5}),
             ("RandomRotate90", {"p": 0.5}),
         ),
-        mixup=0.0,
-        cutmix=0.0,
         forbidden=dict.fromkeys(
             (*_FINE_TRANSFORMS, "GaussNoise", "ISONoise", "ImageCompression", "CoarseDropout", "Downscale"),
             _TARGET,
@@ -123,7 +113,7 @@ def preset_policy(name: PresetName, *, writing: bool = False) -> Policy:
         PentimentoError: when there is no such preset.
     """
     if name not in PRESETS:
-        raise PentimentoError(f"prepare.preset: there is no '{name}'; there are {', '.join(PRESETS)}")
+        raise PentimentoError(f"augmentation: there is no preset '{name}'; there are {', '.join(PRESETS)}")
     policy = PRESETS[name].policy
     return [step for step in policy if not (writing and "HorizontalFlip" in step)]
 

@@ -42,12 +42,13 @@ class Tables:
     suspects: pd.DataFrame | None = None
 
 
-def profile(tables: Tables, broken_rules: Mapping[str, Mapping[str, int]]) -> Numbers:
+def profile(tables: Tables, broken_rules: Mapping[str, Mapping[str, int]], balance: str = "none") -> Numbers:
     """The numbers of the data report, ready for JSON; equal tables give equal numbers.
 
     Args:
         tables: as the stages have written them.
         broken_rules: stage -> rule -> how many rows break it.
+        balance: by which method rare schools are made to count.
     """
     labels = sorted(name.removesuffix("_origin") for name in tables.works if name.endswith("_origin"))
     return {
@@ -56,7 +57,8 @@ def profile(tables: Tables, broken_rules: Mapping[str, Mapping[str, int]]) -> Nu
         "gaps": _gaps(tables, labels),
         "labels": {label: _origins(tables.works, label) for label in labels},
         "held_out_completed": _held_out_completed(tables.index),
-        "classes": _classes(tables.index),
+        "balance": balance,
+        "classes": _classes(tables.index, balance),
         "years": _years(tables.works),
         "files": _files(tables.catalog),
         "duplicates": _duplicates(tables),
@@ -170,13 +172,18 @@ def _held_out_completed(index: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def _classes(index: pd.DataFrame) -> dict[str, dict[str, Numbers]]:
-    """Training works of each school, before and after rebalancing, the largest first."""
+def _classes(index: pd.DataFrame, balance: str) -> dict[str, dict[str, Numbers]]:
+    """Training works of each school, before and after rebalancing, the largest first.
+
+    After it: draws times weights, and synthetic works, which the training adds.
+    """
     train = index[(index["split"] == "train") & index["school"].notna()]
     after = train["repeat"] * train["weight"]
     table = pd.DataFrame(
         {"works": train.groupby("school").size(), "after": after.groupby(train["school"]).sum()}
     )
+    if balance == "smote":
+        table["after"] = float(table["works"].max())
     table = table.reset_index().sort_values(["works", "school"], ascending=[False, True]).set_index("school")
     shown, rest = table.iloc[:MAX_NAMES], table.iloc[MAX_NAMES:].sum()
     rows = {str(name): {"works": int(row["works"]), "after": round(float(row["after"]), 1)}
@@ -246,12 +253,21 @@ def _reasons(quarantine: pd.DataFrame) -> dict[str, int]:
 
 
 def _suspects(suspects: pd.DataFrame | None) -> Numbers:
-    """How many labels were judged and are suspect, and which pairs of classes are confused most."""
+    """How many labels were judged and are suspect, which pairs of classes are confused most, and how many
+    works have a label that the models cannot tell, so that none of them is suspect."""
     if suspects is None:
-        return {"judged": 0, "suspect": 0, "pairs": {}}
+        return {"judged": 0, "suspect": 0, "pairs": {}, "not_told_apart": {}}
     found = suspect_works(suspects)
     pairs = found["given"].astype(str) + " → " + found["suggested"].astype(str)
-    return {"judged": int(suspects["score"].notna().sum()), "suspect": len(found), "pairs": _counts(pairs)}
+    unclear = (
+        suspects["given"][~suspects["told_apart"].astype(bool)] if "told_apart" in suspects else pairs[:0]
+    )
+    return {
+        "judged": int(suspects["score"].notna().sum()),
+        "suspect": len(found),
+        "pairs": _counts(pairs),
+        "not_told_apart": _counts(unclear),
+    }
 
 
 def _among(ids: pd.Series[Any], others: pd.Series[Any]) -> pd.Series[bool]:

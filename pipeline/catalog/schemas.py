@@ -22,6 +22,7 @@ LABELS = ("school", "year", "period")
 EARLIEST, LATEST = -40_000, 2100  # years: from the oldest cave paintings on
 _SHOWN = 3  # rows of a broken rule that are named
 _SHA256 = r"[0-9a-f]{64}"
+_PHASH, _PHASH_WORDS = r"[0-9a-f]{16}", "16 hexadecimal digits"
 _ORIGIN = r"[a-z_]+"
 
 
@@ -153,7 +154,7 @@ def _schema(name: str) -> Any:
     schemas = {
         "inventory": pa.DataFrameSchema({**found, "size": column("int64")}),
         "catalog": pa.DataFrameSchema(
-            {**found, **size, **years},
+            {**found, **size, **years, "phash": column(text, written(_PHASH, _PHASH_WORDS), nullable=True)},
             checks=[
                 of_rows(
                     "path",
@@ -168,8 +169,7 @@ def _schema(name: str) -> Any:
                 "sha256": column(text, written(_SHA256, "a SHA-256"), unique=True),
                 **good,
                 **labels,
-                "phash": column(text, written("[0-9a-f]{16}", "16 hexadecimal digits")),
-                "group": column("int64", between(0, 1e12)),
+                "phash": column(text, written(_PHASH, _PHASH_WORDS)),
             },
             checks=[
                 of_rows(f"{label}_origin", f"must be there where {label} is, and only there", check)

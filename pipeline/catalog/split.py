@@ -52,8 +52,11 @@ def split_groups(
     table = pd.DataFrame({"group": groups, "class": classes})
     order = np.random.default_rng(seed)
     home: dict[int, str] = {}
-    majority = table.groupby("group")["class"].agg(lambda names: min(names.mode())).to_dict()
-    sizes = table["group"].value_counts()
+    # The commonest class of each group; of equally common ones the first by name.
+    counts = table.value_counts().reset_index(name="count")
+    counts = counts.sort_values(["count", "class"], ascending=[False, True]).drop_duplicates("group")
+    majority = dict(zip(counts["group"], counts["class"], strict=True))
+    sizes = table["group"].value_counts().to_dict()
     for name in sorted(set(majority.values())):
         members = [group for group in sorted(majority) if majority[group] == name]
         order.shuffle(members)

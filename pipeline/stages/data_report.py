@@ -14,7 +14,8 @@ from pipeline.archive.atomic import write_bytes
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
 from pipeline.archive.tables import read_table
-from pipeline.catalog import profile
+from pipeline.catalog import balance, profile
+from pipeline.catalog.duplicates import with_groups
 from pipeline.catalog.sources import file_of
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.evaluation.report.charts import thumbnail_uri
@@ -42,13 +43,13 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     tables = profile.Tables(
         inventory=read_table(inputs["inventory"]),
         catalog=read_table(inputs["catalog"]),
-        works=read_table(inputs["works"]),
+        works=with_groups(read_table(inputs["works"]), read_table(inputs["groups"])),
         quarantine=read_table(inputs["quarantine"]),
         index=read_table(inputs["prepared"] / INDEX),
         suspects=read_table(inputs["suspects"]),
     )
     broken = {stage: _metrics(inputs[f"{stage} metrics"]).get("broken_rules", {}) for stage in CHECKED}
-    numbers = profile.profile(tables, broken)
+    numbers = profile.profile(tables, broken, balance.recorded(inputs["prepared"]).method)
     lost = profile.unaccounted(tables)[:_LOST]
     page = render(numbers, _galleries(tables, params, ctx), params.title, lost)
     write_bytes(outputs["report"], page.encode("utf-8", "replace"))
@@ -173,6 +174,7 @@ STAGE = Stage(
         "inventory": paths.INVENTORY,
         "catalog": paths.CATALOG,
         "works": paths.WORKS,
+        "groups": paths.GROUPS,
         "quarantine": paths.QUARANTINE,
         "suspects": paths.SUSPECTS,
         "prepared": paths.PREPARED,

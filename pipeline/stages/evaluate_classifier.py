@@ -16,15 +16,21 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
+from pipeline.catalog import augmentation, balance
 from pipeline.catalog.augmentation import build
+from pipeline.catalog.balance import Balancing
 from pipeline.evaluation.classification import Scored, confusion_rows, judge, per_class, roc_curves
 from pipeline.evaluation.cross_validation import out_of_fold
+from pipeline.evaluation.tail import by_class, rarest, tail_figures
 from pipeline.models.classifier import Classifier, load_classifier, probabilities
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.classifier import NO_SCHOOL, Labels, Losses, Recipe, read_labels, train_fold
+from pipeline.training.classifier import Losses, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
+from pipeline.training.head import train_fold
+from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
 from pipeline.training.loop import Schedule, make_fabric
+from pipeline.training.mixing import Mixing
 
 
 class Params(StageParams):
@@ -46,14 +52,24 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     logits = classifier.logits([shards[n] for n in rows])
     test = _scored(classifier, labels[rows], logits, np.full(len(rows), common))
     sets = {"test": (rows, test)}
+    known = _recorded(labels, range(len(shards)))
+    balancing, without = balance.recorded(inputs["prepared"]), None
     if params.folds >= 2 and classifier.card["recipe"]["model"] == "frozen":
-        known = _recorded(labels, range(len(shards)))
-        sets["cross_validated"] = (known, _cross_validate(params, classifier, shards, labels, ctx))
+        folds = _Folds(params, classifier, shards, labels, ctx)
+        sets["cross_validated"] = (known, folds.scored(balancing))
+        if balancing.method != "none":
+            without = folds.scored(Balancing("none", balancing.seed))
     options = {"repeats": params.bootstrap, "seed": params.seed}
+    tail = rarest(np.bincount(labels.school[known], minlength=len(classifier.schools)))
+    largest = list(sets)[-1]  # the set with more works of rare schools
+    best = sets[largest][1]
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         _write_plots(folder, shards, classifier, sets)
-    return {name: judge(scored, **options) for name, (_, scored) in sets.items()}
+        by_class(best, without, tail, classifier.schools).to_csv(folder / "tail.csv", index=False)
+    figures = {name: judge(scored, **options) for name, (_, scored) in sets.items()}
+    figures[largest]["tail"] = tail_figures(best, without, tail, classifier.schools, **options)
+    return figures
 
 
 def _recorded(labels: Labels, rows: Any) -> NDArray[np.int64]:
@@ -70,42 +86,52 @@ def _scored(
     return Scored(labels.school, school, labels.tags > 0, tags, common)
 
 
-def _cross_validate(
-    params: Params, classifier: Classifier, shards: Shards, labels: Labels, ctx: Context
-) -> Scored:
-    """Each work's scores by a head that was trained by the same recipe on the other folds' works."""
-    rows = _recorded(labels, range(len(shards)))
-    own = labels[rows].drawn_once()
-    stored = classifier.card["recipe"]
-    recipe = Recipe(
-        Losses.model_validate_json(json.dumps(stored["losses"])),
-        Schedule.model_validate_json(json.dumps({name: stored[name] for name in Schedule.model_fields})),
-        len(classifier.schools),
-    )
-    policy = json.loads((shards.folder / "augmentation.json").read_text(encoding="utf-8"))
-    fabric = make_fabric()
-    views = Describer(ctx.state / "ledger.sqlite", stored["side"], fabric.device).views(
-        [shards[n] for n in rows],
-        Augmentation(partial(build, policy), value_sha256(policy)[:16]),
-        stored["views"],
-        recipe.schedule.seed,
-        "views for cross-validation",
-    )
-    # The index's weights and draws are the train split's; here each fold balances its own works.
-    balance = bool((shards.index[["repeat", "weight"]] != 1).to_numpy().any())
+class _Folds:
+    """All works with a recorded school, each scored by a head that has not seen it."""
 
-    def fit_predict(fold: int, train: NDArray[np.int64], test: NDArray[np.int64]) -> Any:
-        return train_fold(
-            views, own, train, test, recipe,
-            balance=balance,
-            folder=ctx.checkpoints / f"fold-{fold}",
-            fabric=fabric,
-            label=f"evaluate_classifier: fold {fold + 1}/{params.folds}",
-        )  # fmt: skip
+    def __init__(
+        self, params: Params, classifier: Classifier, shards: Shards, labels: Labels, ctx: Context
+    ) -> None:
+        self.params, self.classifier, self.ctx = params, classifier, ctx
+        rows = _recorded(labels, range(len(shards)))
+        # The index's weights and draws are the train split's; here each fold balances its own works.
+        self.labels = labels[rows].drawn_once()
+        self.groups = shards.index["group"].to_numpy(np.int64)[rows]
+        stored = classifier.card["recipe"]
+        self.schedule = Schedule.model_validate_json(
+            json.dumps({name: stored[name] for name in Schedule.model_fields})
+        )
+        self.losses = Losses.model_validate_json(json.dumps(stored["losses"]))
+        self.mixing = Mixing.model_validate_json(json.dumps(stored["mixing"]))
+        policy = augmentation.recorded(shards.folder)
+        # How strongly a work is augmented hardly differs from fold to fold: its views are made once.
+        names = [str(number) for number in self.labels.school]
+        strength = balance.recorded(shards.folder).plan(names).strength
+        self.fabric = make_fabric()
+        self.views = Describer(ctx.state / "ledger.sqlite", stored["side"], self.fabric.device).views(
+            [shards[n] for n in rows],
+            Augmentation(partial(build, policy), value_sha256(policy)[:16]),
+            stored["views"],
+            self.schedule.seed,
+            "views for cross-validation",
+            strength,
+        )
 
-    groups = shards.index["group"].to_numpy(np.int64)[rows]
-    logits, common = out_of_fold(fit_predict, own.school, groups, params.folds, params.seed)
-    return _scored(classifier, own, logits, common)
+    def scored(self, balancing: Balancing) -> Scored:
+        """Each work's scores by the model's recipe, trained on the other folds' works, balanced so."""
+        recipe = Recipe(self.losses, self.schedule, len(self.classifier.schools), self.mixing, balancing)
+        name, count = balancing.method, self.params.folds
+
+        def fit_predict(fold: int, train: NDArray[np.int64], test: NDArray[np.int64]) -> Any:
+            return train_fold(
+                self.views, self.labels, train, test, recipe,
+                folder=self.ctx.checkpoints / f"{name}-{fold}",
+                fabric=self.fabric,
+                label=f"evaluate_classifier: balance {name}, fold {fold + 1}/{count}",
+            )  # fmt: skip
+
+        logits, common = out_of_fold(fit_predict, self.labels.school, self.groups, count, self.params.seed)
+        return _scored(self.classifier, self.labels, logits, common)
 
 
 def _write_plots(

@@ -1,4 +1,8 @@
-"""Ingest: inventory to catalog, one row per picture with what its file and its record say."""
+"""Ingest: inventory to catalog, one row per picture with what its file and its record say.
+
+Every file is read here, once: its header, and its pixels to their end. The reduced picture is kept in
+the state folder for the stages that look at it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,13 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.images import ImageInfo, probe
+from pipeline.archive.packs import Reduced
 from pipeline.archive.tables import read_table, write_table
+from pipeline.catalog.duplicates import perceptual_hash
 from pipeline.catalog.schemas import OnViolation, validate
 from pipeline.catalog.sources import FIELDS, file_of
 from pipeline.catalog.sources.table import NO_PICTURE
-from pipeline.errors import PentimentoError
+from pipeline.errors import ItemError, PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -22,22 +28,42 @@ _FILE_COLUMNS = tuple(ImageInfo.__dataclass_fields__)
 
 
 class Params(StageParams):
-    """How much may be unreadable, and what follows when the table is not as it must be."""
+    """What is not decoded, how much may be unreadable, and what follows when a rule is broken."""
 
+    max_megapixels: float = Field(gt=0)
     max_failure_ratio: float = Field(ge=0, le=1)
     on_violation: OnViolation
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Probe every file's header once; a row whose file has none keeps the reason in `problem`."""
+    """Read every file once; a row whose file cannot be read to its end keeps the reason in `problem`."""
     inventory = read_table(inputs["inventory"])
     readable = inventory[inventory["problem"].isna()]
-    files = {row.sha256: (row.location, row.path) for row in readable.itertuples()}
+    files = {row.sha256: (row.sha256, row.location, row.path) for row in readable.itertuples()}
 
-    def work(place: tuple[str, str]) -> dict[str, Any]:
-        return probe(file_of(*place, ctx.root)).as_row()
+    with Reduced(ctx.state) as pictures:
 
-    infos, failures = ctx.map(work, files, "ingest: reading headers", depends_on={})
+        def work(row: tuple[str, str, str]) -> dict[str, Any]:
+            sha256, location, path = row
+            file = file_of(location, path, ctx.root)
+            info = probe(file)
+            found = {**info.as_row(), "phash": None, "problem": None}
+            if info.width * info.height > params.max_megapixels * 1e6:
+                size = f"{info.width} x {info.height} pixels"
+                limit = f"ingest.max_megapixels = {params.max_megapixels:g}"
+                return found | {"problem": f"declares {size}, more than {limit}"}
+            try:
+                return found | {"phash": perceptual_hash(pictures.read(sha256, lambda: file))}
+            except ItemError as error:
+                return found | {"problem": str(error)}
+
+        infos, failures = ctx.map(
+            work,
+            files,
+            "ingest: reading files",
+            depends_on={"max_megapixels": params.max_megapixels},
+            settle=pictures.settle,
+        )
     catalog = _catalog(inventory, infos, failures)
     # A record without a picture is no failure: there is no file to be unreadable.
     pictured = catalog[catalog["problem"].fillna("") != NO_PICTURE]
@@ -45,7 +71,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     if failed > params.max_failure_ratio * len(pictured):
         first = pictured[pictured["problem"].notna()].iloc[0]
         raise PentimentoError(
-            f"ingest: {failed} of {len(pictured)} files have no readable header, more than "
+            f"ingest: {failed} of {len(pictured)} files cannot be read, more than "
             f"ingest.max_failure_ratio allows; the first: {first['path']}: {first['problem']}"
         )
     broken = validate(catalog, "catalog", params.on_violation, ctx.log)
@@ -69,15 +95,15 @@ def _catalog(inventory: pd.DataFrame, infos: dict[str, Any], failures: dict[str,
         fields = json.loads(row.pop("fields"))
         record = row.pop("record")
         if pd.isna(row["problem"]):
-            row["problem"] = failures.get(row["sha256"])
-        row |= {name: info.get(name) for name in _FILE_COLUMNS}
+            row["problem"] = failures.get(row["sha256"], info.get("problem"))
+        row |= {name: info.get(name) for name in (*_FILE_COLUMNS, "phash")}
         row |= {name: fields.get(name) for name in FIELDS}
         rows.append(row | {"tags": fields.get("tags") or [], "record": record})
     catalog = pd.DataFrame(rows)
     whole = ["width", "height", "bit_depth", "pages", "orientation", "year_begin", "year_end"]
     written = [name for name in FIELDS if name not in ("tags", "year_begin", "year_end")]
     types = dict.fromkeys(whole, "Int64") | {"icc": "boolean"}
-    types |= dict.fromkeys([*written, "problem", "format", "mode", "sha256"], "string")
+    types |= dict.fromkeys([*written, "problem", "format", "mode", "phash", "sha256"], "string")
     return catalog.astype(types)
 
 

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
-from pipeline.archive.images import read_rgb
-from pipeline.archive.packs import Pack
+from pipeline.archive.packs import Reduced
 from pipeline.archive.shards import INDEX, Shards, write_shards
-from pipeline.archive.sheets import contact_sheet
 from pipeline.archive.tables import read_table
-from pipeline.catalog.augmentation import build
-from pipeline.catalog.balance import Drawn, Rare, rebalance, settle_rare
+from pipeline.catalog import augmentation
+from pipeline.catalog.augmentation import Policy
+from pipeline.catalog.balance import Balance, Balancing, Rare, settle_rare
+from pipeline.catalog.duplicates import with_groups
 from pipeline.catalog.missing import completed, keep_in_train
+from pipeline.catalog.presets import PresetName, objections, preset_policy
 from pipeline.catalog.schemas import OnViolation, validate
 from pipeline.catalog.sources import file_of
 from pipeline.catalog.split import GroupBy, leak_groups, split_groups
-from pipeline.errors import PentimentoError
+from pipeline.errors import ItemError, PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 
 MIN_HELD_OUT = 8  # works
 Share = Annotated[float, Field(gt=0, lt=1)]
+Steps = tuple[dict[str, dict[str, Any]], ...]
+SHOWN = 6  # works on the augmentation's sheet
 
 
 class Params(StageParams):
@@ -41,9 +45,12 @@ class Params(StageParams):
     min_class_size: int = Field(ge=1)
     rare: Rare
     min_tag_size: int = Field(ge=1)
-    balance: Drawn
+    balance: Balance
     seed: int = Field(ge=0)
-    augmentation: tuple[dict[str, dict[str, Any]], ...]
+    augmentation: Annotated[
+        Annotated[PresetName, Tag("preset")] | Annotated[Steps, Tag("policy")],
+        Discriminator(lambda value: "preset" if isinstance(value, str) else "policy"),
+    ]
     on_violation: OnViolation
 
 
@@ -51,8 +58,9 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Pack every work at `side` pixels, in the order of the catalog, with its split, labels and weights."""
     if abs(sum(params.split) - 1) > 1e-6:
         raise PentimentoError(f"prepare.split: the shares add up to {sum(params.split):g}, not to 1")
-    augment = build(params.augmentation, params.seed)
-    works = read_table(inputs["works"]).reset_index(drop=True)
+    balancing = Balancing(params.balance, params.seed)
+    policy = _policy(params, ctx)
+    works = with_groups(read_table(inputs["works"]), read_table(inputs["groups"])).reset_index(drop=True)
     index = _labels(works, params)
     groups = leak_groups(works["group"].tolist(), works["artist"].tolist(), params.group_by).tolist()
     index["group"] = groups
@@ -61,26 +69,50 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     index["split"] = keep_in_train(splits, groups, completed(works, ["school"]))
     _require_enough(index["split"])
     train = (index["split"] == "train") & index["school"].notna()
-    index["repeat"], index["weight"] = 1, 1.0
-    repeat, weight = rebalance(index.loc[train, "school"].tolist(), params.balance, params.seed)
-    index.loc[train, "repeat"], index.loc[train, "weight"] = repeat, weight
-    with atomic_path(outputs["prepared"]) as folder, Pack(ctx.state / f"packs/{params.side}.bin") as pack:
-        places = write_shards(folder, _pictures(works, params.side, pack, ctx))
+    index["repeat"], index["weight"], index["strength"] = 1, 1.0, 0.0
+    use = balancing.plan(index.loc[train, "school"].tolist())
+    for column in ("repeat", "weight", "strength"):
+        index.loc[train, column] = getattr(use, column)
+    with atomic_path(outputs["prepared"]) as folder, Reduced(ctx.state, params.side) as pictures:
+        places = write_shards(folder, _pictures(works, pictures, ctx))
         index = index.merge(places, on="id", validate="1:1")
         broken = validate(index, "index", params.on_violation, ctx.log)
         index.to_parquet(folder / INDEX, index=False)
         write_json(folder / "classes.json", _classes(index))
-        write_json(folder / "augmentation.json", list(params.augmentation))
-    _draw(outputs, augment, index)
+        augmentation.record(folder, policy, _preset(params), params.seed)
+        balancing.record(folder)
+    _draw(outputs, params, policy, index)
     drawn = index[train].groupby("school")["repeat"].sum()
     return {
         "works": len(index),
         "broken_rules": broken,
         "splits": {str(k): int(v) for k, v in index["split"].value_counts().items()},
         "schools": {str(k): int(v) for k, v in index["school"].value_counts().items()},
+        "balance": params.balance,
         "drawn_per_epoch": {str(k): int(v) for k, v in drawn.items()},
         "tags_learnt": len(_classes(index)["tags"]),
     }
+
+
+def _preset(params: Params) -> PresetName | None:
+    return params.augmentation if isinstance(params.augmentation, str) else None
+
+
+def _policy(params: Params, ctx: Context) -> Policy:
+    """The policy asked for, once albumentations has taken it at its strongest."""
+    if isinstance(params.augmentation, str):
+        policy = preset_policy(params.augmentation)
+    else:
+        policy = params.augmentation
+        for offence in objections(policy, "school"):
+            ctx.log.warning("prepare.augmentation: %s", offence)
+    if params.balance == "augment" and not policy:
+        raise PentimentoError(
+            "prepare.balance is augment, and prepare.augmentation holds no transform to alter rare works by; "
+            "name a preset there, or choose another balance"
+        )
+    augmentation.build(policy, params.seed, strength=1.0 if params.balance == "augment" else 0.0)
+    return policy
 
 
 def _require_enough(splits: pd.Series) -> None:
@@ -111,45 +143,50 @@ def _classes(index: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _pictures(
-    works: pd.DataFrame, side: int, pack: Pack, ctx: Context
+    works: pd.DataFrame, pictures: Reduced, ctx: Context
 ) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Every work's picture; those that were decoded before are taken from the pack."""
-
-    def work(place: tuple[str, str]) -> dict[str, int]:
-        return pack.append(read_rgb(file_of(*place, ctx.root), side))
-
-    files = {row.sha256: (row.location, row.path) for row in works.itertuples()}
-    places, failures = ctx.map(
-        work,
-        files,
-        "prepare: decoding",
-        depends_on={"side": side},
-        settle=pack.settle,
-        valid=pack.holds,
-    )
-    for key, reason in failures.items():
-        location, path = files[key]
-        raise PentimentoError(f"prepare: {location}/{path} was sound when it was cleaned, and now {reason}")
-    for row in track(list(works.itertuples()), "prepare: packing"):
-        yield str(row.id), pack.read(places[row.sha256])
+    """Every work's picture; those that were decoded before are not decoded again."""
+    rows = works[["sha256", "location", "path"]].itertuples(index=False)
+    files = ((str(row.sha256), partial(file_of, row.location, row.path, ctx.root)) for row in rows)
+    found = pictures.read_all(files)
+    for work in track(works["id"].astype(str).tolist(), "prepare: packing"):
+        try:
+            yield work, next(found)
+        except ItemError as error:
+            raise PentimentoError(
+                f"prepare: {work} was sound when it was ingested, and now {error}"
+            ) from None
 
 
-def _draw(outputs: Files, augment: Any, index: pd.DataFrame) -> None:
+def _draw(outputs: Files, params: Params, policy: Policy, index: pd.DataFrame) -> None:
     """The contact sheet of the augmentation, and the classes before and after rebalancing."""
     shards = Shards(outputs["prepared"])
-    chosen = shards.rows("train")[:6]
-    rows = [[shards[n], *(augment(shards[n]) for _ in range(5))] for n in chosen]
-    headings = ("as it is", *(f"draw {n}" for n in range(1, 6)))
+    train = index[index["split"] == "train"]
+    shown = train.index[:SHOWN].tolist()
+    if params.balance == "augment":  # half of the sheet: those that are altered most
+        rarest = train["strength"].sort_values(ascending=False, kind="stable").index
+        shown = list(dict.fromkeys([*shown[: SHOWN // 2], *rarest]))[:SHOWN]
+    preset = _preset(params)
+    caption = f"{f'preset {preset}' if preset else 'a policy of your own'}, seed {params.seed}:"
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
-        contact_sheet(folder / "augmentation.webp", rows, 160, headings=headings)
-        train = index[index["split"] == "train"]
+        augmentation.preview(
+            folder / "augmentation.webp",
+            [shards[n] for n in shown],
+            policy,
+            params.seed,
+            strength=index.loc[shown, "strength"].tolist(),
+            caption=[caption],
+        )
         groups = train.groupby("school")
+        works = groups.size()
         table = pd.DataFrame(
             {
-                "works": groups.size(),
+                "works": works,
                 "drawn": groups["repeat"].sum(),
                 "weight": groups["weight"].mean().round(3),
+                "strength": groups["strength"].mean().round(3),
+                "synthetic": works.max() - works if params.balance == "smote" else 0,
             }
         )
         table.sort_values("works", ascending=False).to_csv(folder / "balance.csv")
@@ -159,6 +196,6 @@ STAGE = Stage(
     "prepare",
     Params,
     run,
-    inputs={"works": paths.WORKS},
+    inputs={"works": paths.WORKS, "groups": paths.GROUPS},
     outputs={"prepared": paths.PREPARED, "plots": paths.plots("prepare")},
 )

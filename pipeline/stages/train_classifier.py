@@ -15,12 +15,16 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
+from pipeline.catalog import augmentation, balance
 from pipeline.catalog.augmentation import build
 from pipeline.errors import PentimentoError
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.classifier import NO_SCHOOL, Labels, Losses, PictureTask, Recipe, fit_head, read_labels
+from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
+from pipeline.training.head import fit_head
+from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
 from pipeline.training.loop import Row, Schedule, Trainer, make_fabric
+from pipeline.training.mixing import Mixing
 
 
 class Params(Schedule):
@@ -32,6 +36,7 @@ class Params(Schedule):
     dropout: float = Field(ge=0, lt=1)
     tag_threshold: float = Field(gt=0, lt=1)
     losses: Losses
+    mixing: Mixing
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ class _Data:
     pictures: dict[str, list[Any]]  # by split, 'train' and 'val'
     labels: dict[str, Labels]
     augmentation: Augmentation
+    balancing: balance.Balancing
     classes: dict[str, list[str]]
 
 
@@ -77,22 +83,50 @@ def _load(params: Params, prepared: Path) -> _Data:
             f"train_classifier: no school and no tag to learn in {prepared / 'classes.json'}; "
             "lower prepare.min_class_size or prepare.min_tag_size"
         )
-    policy = json.loads((prepared / "augmentation.json").read_text(encoding="utf-8"))
+    policy, balancing = augmentation.recorded(prepared), balance.recorded(prepared)
+    _require_fit(params, balancing.method)
     rows = {split: shards.rows(split) for split in ("train", "val")}
     completed = {"train": params.losses.completed_weight, "val": 0.0}  # only what is recorded judges
     return _Data(
         {split: [shards[n] for n in numbers] for split, numbers in rows.items()},
         {s: read_labels(shards.index.iloc[rows[s]], classes, completed[s]) for s in rows},
         Augmentation(partial(build, policy), value_sha256(policy)[:16]),
+        balancing,
         classes,
     )
+
+
+def _require_fit(params: Params, method: str) -> None:
+    """Say before anything is computed which of the settings do not go together."""
+    frozen = params.model == "frozen"
+    if frozen and params.mixing.cutmix > 0:
+        raise PentimentoError(
+            "train_classifier.mixing.cutmix: a frozen trunk's descriptions have no place to cut; set it to 0 "
+            "(mixup works on descriptions), or set train_classifier.model to fine_tune or cnn"
+        )
+    if frozen and method == "augment" and params.views == 0:
+        raise PentimentoError(
+            "train_classifier.views is 0, and prepare.balance is augment, which needs augmented views of "
+            "rare works; set train_classifier.views to 3, say, or choose another balance"
+        )
+    if not frozen and method == "smote":
+        raise PentimentoError(
+            f"prepare.balance is smote, which makes descriptions without pictures; train_classifier.model "
+            f"{params.model} learns from pictures: set prepare.balance to logit_adjustment, class_weights or "
+            "augment, or train_classifier.model to frozen"
+        )
 
 
 def _train_head(params: Params, data: _Data, ctx: Context) -> _Trained:
     fabric = make_fabric()
     describer = Describer(ctx.state / "ledger.sqlite", params.side, fabric.device)
     views = describer.views(
-        data.pictures["train"], data.augmentation, params.views, params.seed, "training views"
+        data.pictures["train"],
+        data.augmentation,
+        params.views,
+        params.seed,
+        "training views",
+        data.labels["train"].strength,
     )
     val = describer.plain(data.pictures["val"], "validation works")
     head, history = fit_head(
@@ -134,7 +168,7 @@ def _train_network(params: Params, data: _Data, ctx: Context) -> _Trained:
 
 
 def _recipe(params: Params, data: _Data) -> Recipe:
-    return Recipe(params.losses, params, len(data.classes["school"]))
+    return Recipe(params.losses, params, len(data.classes["school"]), params.mixing, data.balancing)
 
 
 def _card(params: Params, data: _Data, trained: _Trained) -> dict[str, Any]:
@@ -148,7 +182,7 @@ def _card(params: Params, data: _Data, trained: _Trained) -> dict[str, Any]:
     return card | {
         "temperature": temperature,
         "tag_threshold": params.tag_threshold,
-        "recipe": params.model_dump(mode="json"),
+        "recipe": params.model_dump(mode="json") | {"balance": data.balancing.method},
         "data": {"train": len(data.labels["train"]), "val": len(data.labels["val"])},
         "limits": "Learnt from the works of one archive: its answers are suggestions for a curator, "
         "not attributions.",

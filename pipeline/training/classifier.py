@@ -1,34 +1,30 @@
 """What a classifier brings to the training loop: examples, losses, validation.
 
-Two ways to learn: `DescriptionTask` trains a head on descriptions that were computed once by the
-frozen trunk (models/lite0.py); `PictureTask` trains a whole network on augmented pictures.
+Two ways to learn: `PictureTask` trains a whole network on augmented pictures; `DescriptionTask` in
+training/head.py trains a head on descriptions that were computed once by the frozen trunk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import torch
-from lightning.fabric import Fabric
 from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.models.lite0 import LinearHead, to_input
+from pipeline.models.lite0 import to_input
 from pipeline.params import StageParams
-from pipeline.training.loop import Batch, Row, Schedule, Trainer
+from pipeline.training.labels import NO_SCHOOL, Balancing, Labels, school_mass
+from pipeline.training.loop import Batch, Row, Schedule
+from pipeline.training.mixing import UNMIXED, Mixing, mixed
 
 Picture = NDArray[np.uint8]
-Augmenter = Callable[[int], Callable[[Picture], Picture]]  # seed -> a function of that seed
-Descriptions = NDArray[np.float32]
-
-NO_SCHOOL = -1
+# (seed, strength beyond the policy's) -> a function whose draws follow the seed.
+Augmenter = Callable[[int, float], Callable[[Picture], Picture]]
 
 
 class Losses(StageParams):
@@ -42,66 +38,19 @@ class Losses(StageParams):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: the losses, the schedule, and how many of the logits are schools."""
+    """How to train: the losses, the schedule, how many of the logits are schools, how batches are mixed,
+    and how rare schools are made to count."""
 
     losses: Losses
     schedule: Schedule
     schools: int
+    mixing: Mixing = UNMIXED
+    balancing: Balancing | None = None
 
-
-@dataclass(frozen=True)
-class Labels:
-    """Labels of N works: school (N,) as class numbers or NO_SCHOOL, tags (N, T) of 0 and 1,
-    weight (N,) of the school's loss, repeat (N,): draws per epoch."""
-
-    school: NDArray[np.int64]
-    tags: NDArray[np.float32]
-    weight: NDArray[np.float32]
-    repeat: NDArray[np.int64]
-
-    def __getitem__(self, rows: Any) -> Labels:
-        return Labels(self.school[rows], self.tags[rows], self.weight[rows], self.repeat[rows])
-
-    def __len__(self) -> int:
-        return len(self.school)
-
-    def drawn_once(self) -> Labels:
-        """The same labels without rebalancing: known schools weigh 1, every work is drawn once."""
-        weight = (self.school != NO_SCHOOL).astype(np.float32)
-        return replace(self, weight=weight, repeat=np.ones(len(self), np.int64))
-
-
-def read_labels(index: pd.DataFrame, classes: dict[str, list[str]], completed_weight: float) -> Labels:
-    """The labels in an index of prepared works.
-
-    A school that was not recorded but completed counts `completed_weight` times as much; a missing
-    one, or one that is not among the classes, has no part in the school's loss.
-    """
-    numbers = {name: number for number, name in enumerate(classes["school"])}
-    school = np.array(
-        [NO_SCHOOL if pd.isna(name) else numbers.get(name, NO_SCHOOL) for name in index["school"]],
-        np.int64,
-    )
-    held = [set(tags) for tags in index["tags"]]
-    tags = np.array([[tag in own for tag in classes["tags"]] for own in held], np.float32)
-    weight = index["weight"].to_numpy(np.float32).copy()
-    weight[(index["school_origin"] != "recorded").to_numpy(bool, na_value=True)] *= completed_weight
-    weight[school == NO_SCHOOL] = 0
-    school[weight == 0] = NO_SCHOOL
-    repeat = index["repeat"].to_numpy(np.int64)
-    return Labels(school, tags.reshape(len(index), len(classes["tags"])), weight, repeat)
-
-
-def balanced(labels: Labels) -> Labels:
-    """The same labels, each school's weights scaled so that all schools weigh the same in sum."""
-    weight = labels.weight.astype(np.float64)
-    total = np.bincount(labels.school[labels.school >= 0], weight[labels.school >= 0])
-    present = np.flatnonzero(total > 0)
-    factor = np.ones(len(total))
-    factor[present] = weight.sum() / (len(present) * total[present])
-    known = labels.school >= 0
-    weight[known] *= factor[labels.school[known]]
-    return replace(labels, weight=weight.astype(np.float32))
+    @property
+    def method(self) -> str:
+        """By which method rare schools are made to count."""
+        return self.balancing.method if self.balancing else "none"
 
 
 class ClassifierTask:
@@ -120,8 +69,11 @@ class ClassifierTask:
         # Every classifier ends in its one layer of logits; L2 is put on that layer's weights.
         self.head = [m for m in network.modules() if isinstance(m, nn.Linear)][-1]
         self.train, self.val = train, val
-        self.head.bias.data.copy_(_prior(train, recipe.schools))
+        adjusted = recipe.method == "logit_adjustment"
+        bias, self.adjustment = _start(train, recipe.schools, adjusted)
+        self.head.bias.data.copy_(bias)
         self.losses, self.schedule, self.schools = recipe.losses, recipe.schedule, recipe.schools
+        self.mixing = recipe.mixing
         self.monitor: tuple[str, bool] | None = ("val_loss", False) if len(val) else None
         trained = [p for p in network.parameters() if p.requires_grad]
         optimizer = torch.optim.Adam(trained, self.schedule.learning_rate)
@@ -145,17 +97,14 @@ class ClassifierTask:
         own = np.random.default_rng([self.schedule.seed, epoch, rank])
         for start in range(0, len(order), self.schedule.batch_size):
             rows = order[start : start + self.schedule.batch_size]
-            labels = self.train[rows]
-            yield {
-                "inputs": self.inputs(rows, own),
-                "school": torch.from_numpy(labels.school),
-                "tags": torch.from_numpy(labels.tags),
-                "weight": torch.from_numpy(labels.weight),
-            }
+            targets = _targets(self.train[rows], self.schools)
+            inputs, targets = mixed(self.inputs(rows, own), targets, self.mixing, own)
+            yield {"inputs": inputs, **self._parts(targets)}
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """Weighted cross-entropy of the school, binary cross-entropy of the tags, L2 of the head."""
-        school, tags = self._terms(networks[phase](batch["inputs"]), batch)
+        logits = networks[phase](batch["inputs"])
+        school, tags = self._terms(logits, batch, self.adjustment.to(logits.device))
         squares = self.head.weight.square().sum(1)
         l2_school, l2_tags = self.losses.l2_school / 2, self.losses.l2_tags / 2
         penalty = (l2_school * squares[: self.schools]).sum() + (l2_tags * squares[self.schools :]).sum()
@@ -169,62 +118,29 @@ class ClassifierTask:
         device = next(network.parameters()).device
         logits = torch.cat([network(batch.to(device)).float().cpu() for batch in self.val_inputs()])
         known = self.val.school != NO_SCHOOL
-        school, tags = self._terms(
-            logits,
-            {
-                "school": torch.from_numpy(self.val.school),
-                "tags": torch.from_numpy(self.val.tags),
-                "weight": torch.from_numpy(known.astype(np.float32)),
-            },
-        )
+        targets = _targets(self.val.drawn_once(), self.schools)
+        school, tags = self._terms(logits, self._parts(targets), torch.zeros(self.schools))
         guesses = logits[:, : self.schools].argmax(1).numpy()
         return {
             "val_loss": float(school + tags),
             "val_accuracy": float((guesses == self.val.school)[known].mean()) if known.any() else 0.0,
         }
 
-    def _terms(self, logits: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        school = functional.cross_entropy(
-            logits[:, : self.schools],
-            batch["school"].clamp(min=0),  # those without a school have weight 0
-            reduction="none",
-            label_smoothing=self.losses.label_smoothing,
-        )
-        tags = functional.binary_cross_entropy_with_logits(
-            logits[:, self.schools :], batch["tags"], reduction="none"
-        )
-        return (school * batch["weight"]).mean(), tags.sum(1).mean()
+    def _parts(self, targets: Tensor) -> Batch:
+        return {
+            "school": targets[:, : self.schools],
+            "tags": targets[:, self.schools : -1],
+            "tag_weight": targets[:, -1],
+        }
 
-
-class DescriptionTask(ClassifierTask):
-    """A linear head on descriptions (N, views, D) of the works, one of the views at each draw."""
-
-    def __init__(
-        self,
-        views: Descriptions,
-        train: Labels,
-        val_descriptions: Descriptions,
-        val: Labels,
-        recipe: Recipe,
-    ) -> None:
-        outputs = recipe.schools + train.tags.shape[1]
-        head = LinearHead(views.shape[2], outputs)
-        flat = torch.from_numpy(views.reshape(-1, views.shape[2]))
-        head.mean.copy_(flat.mean(dim=0))
-        head.scale.copy_(flat.std(dim=0, correction=0) + 1e-3)
-        nn.init.zeros_(head.linear.weight)
-        super().__init__(head, train, val, recipe)
-        self.monitor = None  # a convex problem: the last epoch is the best that there is
-        self.views = torch.from_numpy(views)
-        self.val_descriptions = torch.from_numpy(val_descriptions)
-
-    def inputs(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """Descriptions of one view of each work, drawn at random."""
-        return self.views[rows, rng.integers(0, self.views.shape[1], len(rows))]
-
-    def val_inputs(self) -> Iterator[Tensor]:
-        """Descriptions of the validation works."""
-        yield self.val_descriptions
+    def _terms(self, logits: Tensor, batch: Batch, adjustment: Tensor) -> tuple[Tensor, Tensor]:
+        school, smoothing = batch["school"], self.losses.label_smoothing
+        school = (1 - smoothing) * school + smoothing * school.mean(1, keepdim=True)
+        chances = functional.log_softmax(logits[:, : self.schools] + adjustment, dim=1)
+        scores = logits[:, self.schools :]
+        # Binary cross-entropy with the weight inside the targets, so that it may be 0.
+        tags = batch["tag_weight"][:, None] * functional.softplus(scores) - batch["tags"] * scores
+        return -(school * chances).sum(1).mean(), tags.sum(1).mean()
 
 
 class PictureTask(ClassifierTask):
@@ -246,13 +162,20 @@ class PictureTask(ClassifierTask):
 
     def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
         """As in every classifier's task; the augmentation's draws are the epoch's own."""
-        seed = np.random.SeedSequence([self.schedule.seed, epoch, rank]).generate_state(1)[0]
-        self.augment = self.augmenter(int(seed))
+        strengths = np.unique(self.train.strength).tolist()
+        own = np.random.SeedSequence([self.schedule.seed, epoch, rank])
+        seeds = own.generate_state(len(strengths))
+        self.augment = {
+            strength: self.augmenter(int(seed), strength)
+            for strength, seed in zip(strengths, seeds, strict=True)
+        }
         yield from super().batches(epoch, rank, processes)
 
     def inputs(self, rows: NDArray[np.int64], rng: np.random.Generator) -> Tensor:
-        """Augmented pictures (N, 3, side, side), sRGB in [0, 1]."""
-        return _stack([to_input(self.augment(self.pictures[row]), self.side) for row in rows])
+        """Augmented pictures (N, 3, side, side), sRGB in [0, 1]; rare ones more strongly, where planned."""
+        augments = [self.augment[strength] for strength in self.train.strength[rows].tolist()]
+        altered = [augment(self.pictures[row]) for augment, row in zip(augments, rows, strict=True)]
+        return _stack([to_input(picture, self.side) for picture in altered])
 
     def val_inputs(self) -> Iterator[Tensor]:
         """The validation pictures as they are."""
@@ -260,64 +183,38 @@ class PictureTask(ClassifierTask):
             yield _stack(self.val_tensors[start : start + self.schedule.batch_size])
 
 
-def fit_head(
-    views: Descriptions,
-    train: Labels,
-    val_descriptions: Descriptions,
-    val: Labels,
-    recipe: Recipe,
-    *,
-    folder: Path,
-    fabric: Fabric,
-    label: str,
-) -> tuple[LinearHead, list[Row]]:
-    """A linear head trained on descriptions, on the CPU, and its history; see `DescriptionTask`."""
-    task = DescriptionTask(views, train, val_descriptions, val, recipe)
-    trainer = Trainer(task, recipe.schedule, folder, fabric)
-    head = trainer.fit(label).cpu()
-    assert isinstance(head, LinearHead)
-    return head, trainer.history
+def _targets(labels: Labels, schools: int) -> Tensor:
+    """What a batch's loss is computed from: (N, S + T + 1): schools, tags, and the weight of the tags.
 
-
-def train_fold(
-    views: Descriptions,
-    labels: Labels,
-    train: NDArray[np.int64],
-    test: NDArray[np.int64],
-    recipe: Recipe,
-    *,
-    balance: bool,
-    folder: Path,
-    fabric: Fabric,
-    label: str,
-) -> NDArray[np.float64]:
-    """Logits of the rows `test` by a head trained on the rows `train` of views (N, views, D).
-
-    As in use, a work's logits are the mean of its plain and its mirrored view's (the first two).
+    Weights are inside: a row of schools sums up to its weight, and is 0 for a work without a school;
+    a tag that a work has is the weight of its tags. So mixed works' rows are mixed rows.
     """
-    own = balanced(labels[train]) if balance else labels[train]
-    none = np.array([], np.int64)
-    head, _ = fit_head(
-        views[train], own, views[none, 0], labels[none], recipe, folder=folder, fabric=fabric, label=label
-    )  # fmt: skip
-    with torch.inference_mode():
-        logits: Tensor = head(torch.from_numpy(views[test, :2])).double().mean(dim=1)
-    return logits.numpy()
+    school = np.zeros((len(labels), schools), np.float32)
+    known = np.flatnonzero(labels.school != NO_SCHOOL)
+    school[known, labels.school[known]] = labels.weight[known]
+    weight = labels.tag_weight[:, None]
+    return torch.from_numpy(np.concatenate([school, labels.tags * weight, weight], axis=1))
 
 
-def _prior(labels: Labels, schools: int) -> Tensor:
-    """The logits (S + T,) of how frequent schools (as they are weighted) and tags are.
+def _start(labels: Labels, schools: int, adjusted: bool) -> tuple[Tensor, Tensor]:
+    """The head's first bias (S + T,), and what is added to the schools' logits (S,) in the training loss.
 
-    A bias that starts there need not be learnt: from 0, few short steps would not reach a rare
-    tag's, and every tag would seem likely.
+    The bias is the logits of how frequent schools (as they are weighted) and tags are. One that starts
+    there need not be learnt: from 0, few short steps would not reach a rare tag's, and every tag would
+    seem likely.
+
+    With logit adjustment (Menon et al. 2021, equation 10) the schools' part is added in the loss
+    instead, and the bias starts at 0: what is learnt are logits for schools that are all as frequent.
+    A school without a work, of which nothing can be learnt, stays unlikely.
     """
-    known = labels.school != NO_SCHOOL
-    drawn = labels.repeat * labels.weight
-    school = np.bincount(labels.school[known], drawn[known], minlength=schools) + 1e-2
-    tags = (labels.repeat[:, None] * labels.tags).sum(0) + 0.5
-    absent = labels.repeat.sum() + 1 - tags
-    logits = np.concatenate([np.log(school / school.sum()), np.log(tags / absent)])
-    return torch.from_numpy(logits).float()
+    mass = school_mass(labels, schools)
+    school = np.log((mass + 1e-2) / (mass + 1e-2).sum())
+    added = np.where(mass > 0, school, 0.0) if adjusted else np.zeros(schools)
+    drawn = labels.repeat * (labels.tag_weight > 0)
+    tags = (drawn[:, None] * labels.tags).sum(0) + 0.5
+    absent = drawn.sum() + 1 - tags
+    bias = np.concatenate([school - added, np.log(tags / absent)])
+    return torch.from_numpy(bias).float(), torch.from_numpy(added).float()
 
 
 def _stack(tensors: list[Tensor]) -> Tensor:

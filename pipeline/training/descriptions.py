@@ -20,13 +20,13 @@ from pipeline.models import lite0
 from pipeline.progress import track
 
 Picture = NDArray[np.uint8]
-Augmenter = Callable[[int], Callable[[Picture], Picture]]
+Augmenter = Callable[[int, float], Callable[[Picture], Picture]]
 Descriptions = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How views are made: seed -> a function that alters a picture; `name` stands for its policy."""
+    """How views are made: (seed, strength) -> a function that alters a picture; `name` is its policy's."""
 
     build: Augmenter
     name: str
@@ -65,19 +65,23 @@ class Describer:
         count: int,
         seed: int,
         label: str,
+        strength: NDArray[np.float64] | None = None,
     ) -> Descriptions:
         """Descriptions (N, 2 + count, D) to train on: plain, mirrored, then `count` augmented views.
 
-        A view depends on the picture, the seed and its number only.
+        A view depends on the picture, the seed, its number and the work's strength (N,) only; without
+        one the augmentation is as in the policy.
         """
         items: list[tuple[str, Callable[[], Picture]]] = []
-        for picture in pictures:
+        strengths = [0.0] * len(pictures) if strength is None else strength.tolist()
+        for picture, own_strength in zip(pictures, strengths, strict=True):
             key = picture_key(picture)
+            name = augmentation.name + (f"+{own_strength:g}" if own_strength else "")
             items += [(key, _always(picture)), (f"{key}:mirrored", _always(picture[:, ::-1]))]
             for number in range(count):
                 own = np.random.SeedSequence([seed, number, int(key[:16], 16)]).generate_state(1)[0]
-                view = partial(_view, augmentation.build, int(own), picture)
-                items.append((f"{key}:{augmentation.name}:{seed}:{number}", view))
+                view = partial(_view, augmentation.build, int(own), own_strength, picture)
+                items.append((f"{key}:{name}:{seed}:{number}", view))
         return self._describe(items, label).reshape(len(pictures), 2 + count, lite0.DESCRIPTION)
 
     def _describe(self, items: Sequence[tuple[str, Callable[[], Picture]]], label: str) -> Descriptions:
@@ -124,8 +128,8 @@ def _always(picture: Picture) -> Callable[[], Picture]:
     return lambda: picture
 
 
-def _view(build: Augmenter, seed: int, picture: Picture) -> Picture:
-    return build(seed)(picture)
+def _view(build: Augmenter, seed: int, strength: float, picture: Picture) -> Picture:
+    return build(seed, strength)(picture)
 
 
 def _encode(row: Descriptions) -> str:

@@ -8,7 +8,30 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
+
+from pipeline.params import StageParams
+
+
+class Mixing(StageParams):
+    """How batches are mixed; a group inside the trainer's parameters."""
+
+    mixup: float = Field(ge=0, le=10)
+    cutmix: float = Field(ge=0, le=10)
+
+
+UNMIXED = Mixing(mixup=0, cutmix=0)
+
+
+def mixed(inputs: Tensor, targets: Tensor, mixing: Mixing, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """A batch mixed as the parameters say; where both ways are asked for, by one of them, drawn evenly.
+
+    Arguments and results as in `mixup` and `cutmix`.
+    """
+    if mixing.mixup > 0 and (mixing.cutmix == 0 or rng.random() < 0.5):
+        return mixup(inputs, targets, mixing.mixup, rng)
+    return cutmix(inputs, targets, mixing.cutmix, rng)
 
 
 def mixup(pictures: Tensor, targets: Tensor, alpha: float, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -16,7 +39,7 @@ def mixup(pictures: Tensor, targets: Tensor, alpha: float, rng: np.random.Genera
 
     Args:
         pictures: (N, C, H, W), or features (N, D).
-        targets: (N, K), rows of probabilities or of independent ones in [0, 1].
+        targets: (N, K), rows of probabilities, of independent ones in [0, 1], or of either times a weight.
         alpha: of Beta(alpha, alpha), from which the batch's share is drawn; 0 mixes nothing.
         rng: of the share and the partners: a batch of one stays as it is.
 

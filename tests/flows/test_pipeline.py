@@ -158,7 +158,8 @@ def test_the_report_is_one_page_with_real_pictures(by_dvc: Path) -> None:
     page = (by_dvc / paths.REPORT).read_text()
     assert page.count("data:image/webp;base64,") >= 12
     assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", page), "nothing is loaded from elsewhere"
-    for words in ("Quarantine", "Confusion matrix", "digital reconstructions", "KID-Lite0", "navier_stokes"):
+    for words in ("Quarantine", "Confusion matrix", "digital reconstructions", "KID-Lite0", "navier_stokes",
+                  "Rare schools, with rebalancing and without", "balance: none"):  # fmt: skip
         assert words in page
 
 
@@ -180,3 +181,25 @@ def test_completed_labels_say_so(by_dvc: Path) -> None:
     works = pd.read_parquet(by_dvc / paths.WORKS)
     assert works["school_origin"].value_counts().to_dict() == {"recorded": 56, "nearest": 4}
     assert works.loc[works["school_origin"] == "nearest", "school_confidence"].between(0, 1).all()
+
+
+def test_drift_can_stop_a_retraining_before_anything_is_trained(by_flow: Path) -> None:
+    import pandas as pd
+
+    (kept,) = (by_flow / ".state" / "last-data").glob("*/works.parquet")
+    assert kept.read_bytes() == (by_flow / paths.WORKS).read_bytes()
+    earlier = pd.read_parquet(kept).assign(school="Chinese")
+    kept.unlink()  # it may be the very file in data/, under a second name
+    earlier.to_parquet(kept)
+    shell(by_flow, "sed -i 's/tag_threshold: 0.5/tag_threshold: 0.4/' params.yaml")
+    log = by_flow / ".state" / "logs" / "runs.jsonl"
+    before = log.read_text()
+    output = shell(by_flow, "pentimento retrain --on-drift stop", code=1)
+    assert "the data have drifted since the last run" in output
+    assert "school moved by" in output
+    assert log.read_text() == before, "no stage ran"
+    went_on = shell(by_flow, "pentimento retrain")
+    assert re.search(r"drift: all works: school moved by \d+%", went_on)
+    ran = [json.loads(line)["stage"] for line in log.read_text().removeprefix(before).splitlines()]
+    assert sorted(ran) == ["evaluate_classifier", "report", "train_classifier"]
+    shell(by_flow, "git checkout -q params.yaml")

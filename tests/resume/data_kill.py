@@ -19,7 +19,7 @@ from pipeline import paths, stages
 from pipeline.archive.fixity import tree_sha256
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("inventory", "ingest", "features", "clean", "prepare")
+STAGES = ("inventory", "ingest", "features", "clean", "duplicates", "prepare")
 
 # Runs `python -m pipeline STAGE` again and again: it has imported everything and forks. A line that it reads
 # is a project, a stage, and seconds after which the run is killed; it answers with exit code and seconds.
@@ -28,7 +28,7 @@ import os, signal, sys, time
 import albumentations, imagehash, pandas, pyarrow.parquet, pyvips, httpx
 from PIL import Image
 from pipeline import __main__ as door, stages
-for name in ("inventory", "ingest", "features", "clean", "prepare"):
+for name in ("inventory", "ingest", "features", "clean", "duplicates", "prepare"):
     stages.load(name)
 from pipeline.catalog.sources import download
 for line in sys.stdin:

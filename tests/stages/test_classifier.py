@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import INDEX, write_shards
+from pipeline.catalog import augmentation, balance
 from pipeline.errors import PentimentoError
 from pipeline.params import read_params
 from pipeline.stage import run_stage
@@ -40,7 +42,7 @@ def prepared(project):
             {
                 "id": f"w{n}", "split": split, "title": "t", "artist": "a", "year": 1800,
                 "school": SCHOOLS[n % 3], "school_origin": "recorded", "tags": ["Square"] * (n % 2),
-                "group": n, "repeat": 1, "weight": 1.0,
+                "group": n, "repeat": 1, "weight": 1.0, "strength": 0.0,
             }
         )  # fmt: skip
     rows[0] |= {"school": None, "weight": 1.0}
@@ -48,7 +50,8 @@ def prepared(project):
     places = write_shards(folder, ((row["id"], picture(n)) for n, row in enumerate(rows)))
     pd.DataFrame(rows).merge(places, on="id").to_parquet(folder / INDEX, index=False)
     (folder / "classes.json").write_text(json.dumps({"school": SCHOOLS, "tags": ["Square"]}))
-    (folder / "augmentation.json").write_text(json.dumps([{"HorizontalFlip": {"p": 0.5}}]))
+    augmentation.record(folder, [{"HorizontalFlip": {"p": 0.5}}], None, 0)
+    balance.Balancing("none", 0).record(folder)
     return project
 
 
@@ -137,7 +140,7 @@ def test_whole_networks_train_and_resume(prepared, model, rate, monkeypatch):
 
 
 def test_labels_obey_weights_origins_and_gaps(prepared):
-    from pipeline.training.classifier import NO_SCHOOL, balanced, read_labels
+    from pipeline.training.labels import NO_SCHOOL, read_labels, rebalanced
 
     index = pd.read_parquet(prepared / "data/prepared" / INDEX)
     classes = {"school": list(SCHOOLS), "tags": ["Square"]}
@@ -147,13 +150,16 @@ def test_labels_obey_weights_origins_and_gaps(prepared):
     assert labels.tags[:4, 0].tolist() == [0, 1, 0, 1]
     strict = read_labels(index, classes, completed_weight=0)
     assert strict.school[1] == NO_SCHOOL
-    even = balanced(labels[:5])
+    even = rebalanced(strict[:11].drawn_once(), balance.Balancing("class_weights", 0))
     sums = [even.weight[even.school == n].sum() for n in range(3)]
-    np.testing.assert_allclose(sums, [labels.weight[:5].sum() / 3] * 3, rtol=1e-5)
+    np.testing.assert_allclose(sums, [9 / 3] * 3, rtol=1e-5)
+    assert even.weight[even.school == NO_SCHOOL].tolist() == [0, 0]
 
 
 def test_repeat_is_how_often_a_work_is_drawn_and_processes_share(prepared):
-    from pipeline.training.classifier import DescriptionTask, Labels, Losses, Recipe
+    from pipeline.training.classifier import Losses, Recipe
+    from pipeline.training.head import DescriptionTask
+    from pipeline.training.labels import plain_labels
     from pipeline.training.loop import Schedule
 
     schedule = Schedule(
@@ -161,14 +167,12 @@ def test_repeat_is_how_often_a_work_is_drawn_and_processes_share(prepared):
         patience=0, seed=0,
     )  # fmt: skip
     losses = Losses(l2_school=0, l2_tags=0, label_smoothing=0, completed_weight=1)
-    labels = Labels(
-        np.arange(4), np.zeros((4, 1), np.float32), np.ones(4, np.float32), np.array([0, 1, 2, 4])
-    )
+    labels = replace(plain_labels(np.arange(4), np.zeros((4, 1), np.float32)), repeat=np.array([0, 1, 2, 4]))
     views = np.random.default_rng(0).random((4, 2, 5), np.float32)
     task = DescriptionTask(views, labels, views[:, 0], labels, Recipe(losses, schedule, 4))
 
     def drawn(epoch, rank, processes):
-        return [n for b in task.batches(epoch, rank, processes) for n in b["school"].tolist()]
+        return [n for b in task.batches(epoch, rank, processes) for n in b["school"].argmax(1).tolist()]
 
     assert sorted(drawn(0, 0, 1)) == [1, 2, 2, 3, 3, 3, 3]
     assert drawn(0, 0, 1) == drawn(0, 0, 1) != drawn(1, 0, 1)
@@ -213,3 +217,90 @@ def test_command_classifies_files_and_folders(prepared):
     gone = CliRunner().invoke(app, ["classify", "absent.png", "--model", str(model)])
     assert isinstance(gone.exception, PentimentoError)
     assert "absent.png does not exist" in str(gone.exception)
+
+
+def balance_as(project, method, policy=({"HorizontalFlip": {"p": 0.5}},)):
+    """Rebalance the prepared works as the stage prepare does, after most 'Green' ones lost their school."""
+    folder = project / "data" / "prepared"
+    index = pd.read_parquet(folder / INDEX)
+    green = index.index[(index["school"] == "Green") & (index["split"] == "train")]
+    index.loc[green[3:], "school"] = None
+    balancing = balance.Balancing(method, 0)
+    train = (index["split"] == "train") & index["school"].notna()
+    use = balancing.plan(index.loc[train, "school"].tolist())
+    for column in ("repeat", "weight", "strength"):
+        index.loc[train, column] = getattr(use, column)
+    index.to_parquet(folder / INDEX, index=False)
+    balancing.record(folder)
+    augmentation.record(folder, list(policy), None, 0)
+
+
+@pytest.mark.parametrize("method", ["none", "class_weights", "logit_adjustment", "smote", "augment"])
+def test_rare_schools_are_compared_with_and_without_rebalancing(prepared, method):
+    train, evaluate = stages()
+    balance_as(prepared, method, [{"RandomBrightnessContrast": {"p": 1.0}}])
+    settle(prepared)
+    run_stage(train, prepared)
+    judged = run_stage(evaluate, prepared)
+    assert "tail" not in judged["test"]
+    tail = judged["cross_validated"]["tail"]
+    assert tail["schools"] == ["Green"]
+    assert tail["works"] == 6
+    assert ("gain" in tail) == (method != "none")
+    table = pd.read_csv(prepared / "reports/plots/evaluate_classifier/tail.csv")
+    assert table["tail"].tolist() == [False, False, True]
+    card = json.loads((prepared / "models/classifier/card.json").read_text())
+    assert card["recipe"]["balance"] == method
+    if method == "smote":  # synthetic works are learnt from; none is judged or counted as a work
+        assert card["data"]["train"] == 26
+        assert judged["cross_validated"]["school_works"] == table["works"].sum()
+
+
+def test_every_way_of_rebalancing_learns_something_of_its_own(prepared):
+    train, _ = stages()
+    made = {}
+    for method in ("none", "logit_adjustment", "smote", "augment", "class_weights"):
+        balance_as(prepared, method, [{"RandomBrightnessContrast": {"p": 1.0}}])
+        settle(prepared, epochs=2)
+        run_stage(train, prepared)
+        made[method] = tree_sha256(prepared / "models/classifier/weights.safetensors")
+    assert len(set(made.values())) == len(made)
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "words"),
+    [
+        ("smote", {"model": "cnn"}, "smote, which makes descriptions without pictures.*logit_adjustment"),
+        ("smote", {"model": "fine_tune"}, "train_classifier.model to frozen"),
+        ("augment", {"views": 0}, "train_classifier.views is 0.*set train_classifier.views to 3"),
+        (
+            "none",
+            {"mixing__cutmix": 1.0},
+            "mixing.cutmix: a frozen trunk's descriptions have no place to cut",
+        ),
+    ],
+)
+def test_settings_that_do_not_go_together_are_named_at_once(prepared, method, changes, words, monkeypatch):
+    monkeypatch.setattr(descriptions.Describer, "_run", lambda *_: pytest.fail("described before"))
+    balance_as(prepared, method)
+    settle(prepared, **changes)
+    with pytest.raises(PentimentoError, match=words):
+        run_stage(stages()[0], prepared)
+
+
+@pytest.mark.parametrize(
+    ("model", "mixing"),
+    [("frozen", {"mixup": 0.4}), ("cnn", {"mixup": 0.4}), ("cnn", {"cutmix": 1.0})],
+)
+def test_mixed_batches_change_what_is_learnt_and_the_seed_decides(prepared, model, mixing):
+    train, evaluate = stages()
+    made = []
+    for changes in ({}, mixing, mixing):
+        settle(prepared, model=model, epochs=3, **{f"mixing__{name}": a for name, a in changes.items()})
+        shutil.rmtree(prepared / ".state", ignore_errors=True)
+        run_stage(train, prepared)
+        made.append(tree_sha256(prepared / "models/classifier/weights.safetensors"))
+    assert made[0] != made[1] == made[2]
+    judged = run_stage(evaluate, prepared)
+    assert ("cross_validated" in judged) == (model == "frozen")
+    assert judged["test"]["school"]["accuracy"]["value"] >= 0

@@ -18,6 +18,7 @@ from pipeline.archive.atomic import write_json
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.images import probe
 from pipeline.archive.tables import write_table
+from pipeline.catalog import balance
 from pipeline.catalog.faults import not_judged
 from pipeline.errors import ItemError
 from pipeline.stage import run_stage
@@ -55,11 +56,13 @@ def reported(project: Path, tmp_path: Path, make_archive: Callable[..., Path]) -
     suspects = works[["id"]].assign(given="Dutch", suggested=EVIL, score=0.9)
     (project / paths.PREPARED).mkdir(parents=True)
     for path, table in {
-        paths.INVENTORY: inventory, paths.CATALOG: inventory, paths.WORKS: works,
+        paths.INVENTORY: inventory, paths.CATALOG: inventory, paths.WORKS: works.drop(columns="group"),
+        paths.GROUPS: works[["id", "group"]],
         paths.QUARANTINE: quarantine, paths.PREPARED / "index.parquet": index,
         Path("data/suspects.parquet"): suspects,
     }.items():  # fmt: skip
         write_table(project / path, table)
+    balance.Balancing("smote", 0).record(project / paths.PREPARED)
     for stage in CHECKED:
         write_json(project / paths.metrics(stage), {"broken_rules": {f"{stage} {EVIL}": 2}})
 

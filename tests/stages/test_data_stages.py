@@ -22,7 +22,7 @@ from pipeline.errors import PentimentoError
 from pipeline.stage import run_stage
 from tests.conftest import painting
 
-DATA_STAGES = ("inventory", "ingest", "features", "clean", "prepare")
+DATA_STAGES = ("inventory", "ingest", "features", "clean", "duplicates", "prepare")
 
 
 @pytest.fixture(autouse=True)
@@ -150,16 +150,26 @@ def test_one_new_image_costs_one_image(
 ) -> None:
     archive = make_archive(500)
     settle(project, archive)
-    run(project, "inventory", "ingest", "features", "clean")
+    run(project)
     Image.fromarray(painting(9999)).save(archive / "Dutch" / "new.png")
     hashed = count_calls(monkeypatch, "pipeline.stages.inventory.file_sha256")
     probed = count_calls(monkeypatch, "pipeline.stages.ingest.probe")
-    decoded = count_calls(monkeypatch, "pipeline.stages.clean.read_rgb")
-    described = count_calls(monkeypatch, "pipeline.stages.features.read_rgb")
-    metrics = run(project, "inventory", "ingest", "features", "clean")
+    decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
+    described = count_calls(monkeypatch, "pipeline.catalog.features.describe")
+    metrics = run(project)
     assert metrics["clean"]["works"] == 501
-    for calls in (hashed, probed, decoded, described):
+    for calls in (hashed, probed, decoded):
         assert [Path(call).name for call in calls] == ["new.png"]
+    assert len(described) == 1
+
+
+def test_no_stage_decodes_a_file_that_another_has_decoded(
+    project: Path, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle(project, make_archive(40))
+    decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
+    run(project)
+    assert len(decoded) == len(set(decoded)) == 40
 
 
 def test_what_a_parameter_does_not_touch_is_not_done_again(
@@ -168,13 +178,12 @@ def test_what_a_parameter_does_not_touch_is_not_done_again(
     settle(project, make_archive(60))
     run(project)
     settle(project, project.parent / "archive", prepare__seed=1, clean__seed=1)
-    cleaned = count_calls(monkeypatch, "pipeline.stages.clean.read_rgb")
-    packed = count_calls(monkeypatch, "pipeline.stages.prepare.read_rgb")
+    decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
     run(project)
-    assert (cleaned, packed) == ([], [])
+    assert decoded == []
     settle(project, project.parent / "archive", prepare__side=64)
     run(project)
-    assert (len(cleaned), len(packed)) == (0, 60)
+    assert len(decoded) == 60
 
 
 def test_a_pack_that_is_gone_is_filled_again(
@@ -183,11 +192,10 @@ def test_a_pack_that_is_gone_is_filled_again(
     settle(project, make_archive(60))
     run(project)
     before = tree_sha256(project / paths.PREPARED)
-    (pack,) = (project / ".state/packs").iterdir()
-    pack.unlink()
-    packed = count_calls(monkeypatch, "pipeline.stages.prepare.read_rgb")
+    (project / ".state/packs/384.bin").unlink()
+    decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
     run(project, "prepare")
-    assert (len(packed), tree_sha256(project / paths.PREPARED)) == (60, before)
+    assert (len(decoded), tree_sha256(project / paths.PREPARED)) == (60, before)
 
 
 def test_a_warm_state_gives_the_bytes_of_a_cold_one(
@@ -200,7 +208,7 @@ def test_a_warm_state_gives_the_bytes_of_a_cold_one(
         return {name: tree_sha256(project / name) for name in ("data", "reports")}
 
     cold = outcome()
-    decoded = count_calls(monkeypatch, "pipeline.stages.clean.read_rgb")
+    decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
     warm = outcome()
     assert warm == cold
     assert not decoded, "the warm run took its results from the ledger"
@@ -270,7 +278,7 @@ def test_provenance_says_what_made_an_output(project: Path, make_archive: Callab
     run(project, "inventory", "ingest")
     record = json.loads((project / paths.provenance("ingest")).read_text())
     assert record["stage"] == "ingest"
-    assert record["params"] == {"max_failure_ratio": 0.5, "on_violation": "warn"}
+    assert record["params"] == {"max_megapixels": 500, "max_failure_ratio": 0.5, "on_violation": "warn"}
     assert record["inputs_sha256"] == {"data/inventory.parquet": tree_sha256(project / paths.INVENTORY)}
     assert record["outputs_sha256"] == {"data/catalog.parquet": tree_sha256(project / paths.CATALOG)}
     assert record["software"]["pentimento"]
@@ -281,3 +289,25 @@ def test_a_missing_input_names_the_file_and_the_remedy(project: Path) -> None:
         PentimentoError, match=r"clean: input 'catalog' is missing: data/catalog.parquet.*dvc repro"
     ):
         run(project, "clean")
+
+
+def test_another_scan_joins_its_original_and_only_new_works_are_compared(
+    project: Path, make_archive: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(40)
+    settle(project, archive, duplicates__distance=0)
+    alone = run(project)["duplicates"]
+    assert alone["groups"] == 0
+    original = Image.fromarray(painting(5))
+    frame = Image.new("RGB", (original.width + 6, original.height + 6), (120, 90, 20))
+    frame.paste(original, (3, 3))
+    frame.resize((200, 150)).save(archive / "Dutch" / "scan.jpg", quality=70)
+    sketched = count_calls(monkeypatch, "pipeline.stages.duplicates.sketch")
+    compared = count_calls(monkeypatch, "pipeline.stages.duplicates.same_work")
+    found = run(project)["duplicates"]
+    assert (found["groups"], found["works_in_groups"], found["same"]) == (1, 2, 1)
+    groups = pd.read_parquet(project / paths.GROUPS)
+    doubled = groups[groups["group"].duplicated(keep=False)]
+    assert set(doubled["id"]) == {"folder:Dutch/scan.jpg", "folder:French/work0005.png"}
+    assert len(compared) == found["compared"] - alone["compared"]
+    assert len(sketched) <= 2

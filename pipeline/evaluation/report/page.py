@@ -80,7 +80,10 @@ def _data(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "balance": charts.bars(
             {
-                row.school: {"works": row.works, "weight in training": round(row.drawn * row.weight, 1)}
+                row.school: {
+                    "works": row.works,
+                    "weight in training": round(row.drawn * row.weight + row.synthetic, 1),
+                }
                 for row in balance.itertuples()
             }
         ),
@@ -99,7 +102,17 @@ def _classifier(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
     classes = sorted(set(counts.index) | set(counts.columns))
     counts = counts.reindex(index=classes, columns=classes, fill_value=0)
     per_class = pd.read_csv(plots / "per_class.csv")
+    tail, method = pd.read_csv(plots / "tail.csv"), metrics["prepare"]["balance"]
+    compared = "f1_without" in tail
     return {
+        "tail": metrics["evaluate_classifier"][name]["tail"],
+        "tail_chart": _tail(tail, method),
+        "why_alone": ""
+        if compared
+        else "There is nothing to compare with: schools are not rebalanced."
+        if method == "none"
+        else "There is nothing to compare with: only the recipe of a frozen trunk is trained again, where "
+        "evaluate_classifier.folds is 2 or more.",
         "set": name.replace("_", "-"),
         "judged": metrics["evaluate_classifier"],
         "classes": classes,
@@ -109,6 +122,18 @@ def _classifier(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
         "per_class": per_class[per_class["set"] == name].drop(columns="set").round(3),
         "history": _history(sources.plots / "train_classifier" / "history.csv"),
     }
+
+
+def _tail(table: pd.DataFrame, method: str) -> Any:
+    """The F1 of every school, with rebalancing and without; the rare ones marked."""
+    columns = {"f1": f"balance: {method}", "f1_without": "balance: none"}
+    shown = [column for column in columns if column in table]
+    return charts.bars(
+        {
+            f"{row['class']}{' *' if row['tail'] else ''}": {columns[n]: round(row[n], 2) for n in shown}
+            for row in table.to_dict("records")
+        }
+    )
 
 
 def _restorer(sources: Sources) -> dict[str, Any]:

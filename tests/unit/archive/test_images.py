@@ -113,3 +113,33 @@ def test_names_that_are_no_text(tmp_path: Path, name: bytes) -> None:
     assert probe(file).format == "png"
     assert np.array_equal(read_rgb(file), np.asarray(PICTURE))
     assert max(read_rgb(file, max_side=32).shape) == 32
+
+
+def test_a_large_jpeg_that_is_shrunk_while_it_is_decoded_looks_the_same(tmp_path: Path) -> None:
+    large = Image.fromarray(painting(3, 120, 160)).resize((1600, 1200), Image.Resampling.BICUBIC)
+    exif = Image.Exif()
+    exif[274] = 6  # lies on its side
+    large.save(tmp_path / "large.jpg", quality=95, exif=exif)
+    upright = large.transpose(Image.Transpose.ROTATE_270).resize((240, 320), Image.Resampling.LANCZOS)
+    found = read_rgb(tmp_path / "large.jpg", 320)
+    assert found.shape == (320, 240, 3)
+    error = found.astype(float) - np.asarray(upright, float)
+    assert 10 * np.log10(255**2 / (error**2).mean()) > 35
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9])
+def test_a_large_jpeg_that_is_cut_off_is_found_out(tmp_path: Path, share: float) -> None:
+    Image.fromarray(painting(4, 1200, 1600)).save(tmp_path / "large.jpg")
+    content = (tmp_path / "large.jpg").read_bytes()
+    (tmp_path / "large.jpg").write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(ItemError, match="damaged or cut off"):
+        read_rgb(tmp_path / "large.jpg", 320)
+
+
+@pytest.mark.parametrize("mode", ["L", "CMYK"])
+def test_large_jpegs_of_other_colours_come_out_as_rgb(tmp_path: Path, mode: str) -> None:
+    Image.fromarray(painting(5, 900, 1200)).convert(mode).save(tmp_path / "large.jpg", quality=95)
+    Image.fromarray(painting(5, 900, 1200)).convert(mode).save(tmp_path / "large.tif")
+    found, true = read_rgb(tmp_path / "large.jpg", 200), read_rgb(tmp_path / "large.tif", 200)
+    assert found.shape == (150, 200, 3)
+    assert np.abs(found.astype(float) - true).mean() < 6

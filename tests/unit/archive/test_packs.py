@@ -55,11 +55,36 @@ def test_a_pack_that_was_cut_off_says_what_it_holds_no_more(tmp_path):
         assert list(map(pack.holds, places)) == [True, False]
 
 
+def test_two_processes_may_append_at_once(tmp_path):
+    made = pictures(20)
+    with Pack(tmp_path / "96.bin") as one, Pack(tmp_path / "96.bin") as other:
+        places = [(one, other)[n % 2].append(picture) for n, picture in enumerate(made)]
+        assert all(
+            np.array_equal(other.read(place), picture) for place, picture in zip(places, made, strict=True)
+        )
+
+
+def test_an_array_without_bytes_comes_back(tmp_path):
+    with Pack(tmp_path / "96.bin") as pack:
+        assert pack.read(pack.append(np.zeros((0, 7), np.uint8))).shape == (0, 7)
+
+
+def test_a_place_in_a_pack_that_was_deleted_is_none_in_the_next(tmp_path):
+    first, second = pictures(2)
+    with Pack(tmp_path / "96.bin") as pack:
+        place = pack.append(first)
+    (tmp_path / "96.bin").unlink()
+    with Pack(tmp_path / "96.bin") as pack:
+        for _ in range(9):
+            pack.append(second)
+        assert not pack.holds(place)
+
+
 def test_altered_bytes_are_found_out(tmp_path):
     with Pack(tmp_path / "96.bin") as pack:
         place = pack.append(pictures(1)[0])
     content = bytearray((tmp_path / "96.bin").read_bytes())
-    content[0] ^= 1
+    content[-1] ^= 1
     (tmp_path / "96.bin").write_bytes(content)
     with Pack(tmp_path / "96.bin") as pack, pytest.raises(PentimentoError, match="damaged: delete it"):
         pack.read(place)

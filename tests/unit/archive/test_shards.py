@@ -27,3 +27,20 @@ def test_pictures_come_back_bit_for_bit_over_several_shards(
     assert packed.rows("train") == [0, 2, 4]
     with pytest.raises(ValueError, match="read-only"):
         packed[0][0, 0, 0] = 1
+
+
+def test_a_new_picture_changes_one_shard_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shards, "SHARD_PICTURES", 8)
+    rng = np.random.default_rng(0)
+    pictures = {f"work {n:03d}": rng.integers(0, 256, (5, 7, 3), np.uint8) for n in range(0, 200, 2)}
+
+    def packed(name: str) -> set[bytes]:
+        write_shards(tmp_path / name, sorted(pictures.items()))
+        return {file.read_bytes() for file in (tmp_path / name).iterdir()}
+
+    before = packed("before")
+    pictures["work 101"] = rng.integers(0, 256, (5, 7, 3), np.uint8)
+    after = packed("after")
+    assert len(before) > 5
+    assert 1 <= len(after - before) <= 2, "the shard it falls into, or two where it begins one"
+    assert len(before - after) == 1

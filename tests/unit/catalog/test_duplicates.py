@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.catalog import duplicates
-from pipeline.catalog.duplicates import candidate_pairs, centre, group_pairs, near_groups, perceptual_hash
+from pipeline.catalog.duplicates import centre, group_pairs, near_groups, perceptual_hash
 from tests.conftest import painting
 
 
@@ -51,40 +51,12 @@ def test_groups_by_hash_do_not_depend_on_the_block(values: list[int], distance: 
                 assert groups[n] == groups[m]
 
 
-def unit(rows: np.ndarray) -> np.ndarray:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-
-
-def test_candidates_are_near_by_hash_or_features_or_one_s_centre() -> None:
-    rng = np.random.default_rng(0)
-    features, hashes = unit(rng.normal(size=(8, 64))), [f"{v:016x}" for v in rng.integers(0, 2**63, 8)]
-    features[1] = unit(features[:1] + 0.05 * rng.normal(size=(1, 64)))[0]
-    hashes[3] = f"{int(hashes[2], 16) ^ 0b111:016x}"
-    centres = unit(rng.normal(size=(8, 64)))
-    centres[5] = features[4]
-    found = candidate_pairs(hashes, features, centres, distance=4, cosine=0.8)
-    assert found.tolist() == [[0, 1], [2, 3], [4, 5]]
-
-
-def test_an_archive_of_lookalikes_gives_a_bounded_number_of_pairs() -> None:
-    features = unit(np.ones((40, 8)))
-    hashes = ["0" * 16] * 40
-    found = candidate_pairs(hashes, features, features, neighbours=3)
-    assert len(found) <= 2 * 40 * 3
-    assert (found[:, 0] < found[:, 1]).all()
-    assert len(np.unique(found, axis=0)) == len(found)
-
-
 def test_blocks_change_nothing(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     rng = np.random.default_rng(1)
-    features, centres = unit(rng.normal(size=(50, 16))), unit(rng.normal(size=(50, 16)))
     hashes = [f"{v:016x}" for v in rng.integers(0, 2**63, 50)]
-    whole = candidate_pairs(hashes, features, centres, distance=24, cosine=0.4)
     groups = near_groups(hashes, 22)
     monkeypatch.setattr(duplicates, "_BLOCK", 7)
-    assert (candidate_pairs(hashes, features, centres, distance=24, cosine=0.4) == whole).all()
     assert (near_groups(hashes, 22) == groups).all()
-    assert len(whole) > 10
 
 
 def test_the_centre_is_what_is_left_without_a_frame() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.catalog.faults import confident_faults, suspects
+from pipeline.catalog.faults import Limits, confident_faults, suspects
 from pipeline.errors import PentimentoError
 
 
@@ -56,6 +56,54 @@ def test_a_class_of_copies_of_one_work_is_not_judged() -> None:
     groups = [n if labels[n] != "C" else 0 for n in range(60)]
     table = suspects(labels, features, groups, folds=5, seed=0)
     assert table["score"].isna().tolist() == [name == "C" for name in labels]
+
+
+def with_noise_class(count: int) -> tuple[list[str], np.ndarray]:
+    """Three classes that can be told apart, and a small fourth whose works look like those of the first."""
+    labels, features = archive(count)
+    for n in range(0, 24, 3):
+        labels[n] = "Unclear"
+    return labels, features
+
+
+def test_a_class_that_no_model_tells_apart_is_named_and_not_listed() -> None:
+    labels, features = with_noise_class(120)
+    unclear = [name == "Unclear" for name in labels]
+    all_of_it = suspects(labels, features, list(range(120)), 5, 0, Limits(told_apart=1.0))
+    assert all_of_it.loc[unclear, "suspect"].mean() > 0.5
+    table = suspects(labels, features, list(range(120)), 5, 0)
+    assert not table.loc[unclear, "suspect"].any()
+    assert (table["told_apart"] == ~np.array(unclear)).all()
+    assert table.loc[unclear, "score"].notna().all()
+    assert table["suspect"].sum() < all_of_it["suspect"].sum()
+
+
+def test_a_class_below_the_least_size_is_neither_judged_nor_suggested() -> None:
+    labels, features = with_noise_class(120)
+    table = suspects(labels, features, list(range(120)), 5, 0, Limits(least_works=9))
+    small = table["given"] == "Unclear"
+    assert table.loc[small, "score"].isna().all()
+    assert "Unclear" not in set(table["suggested"].dropna())
+    with pytest.raises(PentimentoError, match="0 classes have at least 41 works"):
+        suspects(labels, features, list(range(120)), 5, 0, Limits(least_works=41))
+
+
+def test_a_suggestion_must_lead_by_the_margin() -> None:
+    labels, features = archive(90, spread=1.6)
+    doubtful = suspects(labels, features, list(range(90)), 5, 0)
+    table = suspects(labels, features, list(range(90)), 5, 0, Limits(margin=0.6))
+    lead = table["confidence"] - (1 - table["score"])
+    assert 0 < table["suspect"].sum() < doubtful["suspect"].sum()
+    assert (table["suspect"] == (doubtful["suspect"] & (lead >= 0.6))).all()
+
+
+def test_of_many_the_most_doubtful_are_kept() -> None:
+    labels, features = archive(90, spread=1.6)
+    doubtful = suspects(labels, features, list(range(90)), 5, 0)
+    table = suspects(labels, features, list(range(90)), 5, 0, Limits(most=0.05))
+    assert table["suspect"].sum() == 4 < doubtful["suspect"].sum()
+    left = doubtful["suspect"] & ~table["suspect"]
+    assert table.loc[table["suspect"], "score"].min() >= table.loc[left, "score"].max()
 
 
 def test_near_duplicates_do_not_vouch_for_each_other() -> None:

@@ -63,5 +63,5 @@ def test_what_a_task_forbids_is_named(policy: Policy, name: PresetName, offence:
 
 
 def test_an_unknown_preset_is_named() -> None:
-    with pytest.raises(PentimentoError, match="there is no 'sculpture'; there are school, artist"):
+    with pytest.raises(PentimentoError, match="there is no preset 'sculpture'; there are school, artist"):
         preset_policy("sculpture")  # type: ignore[arg-type]

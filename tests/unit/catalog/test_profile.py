@@ -103,6 +103,8 @@ def test_classes_are_counted_before_and_after_rebalancing() -> None:
         "French": {"works": 4, "after": 4.0},
         "Dutch": {"works": 1, "after": 5.0},
     }
+    filled = profile(given, {}, "smote")["classes"]["school"]
+    assert {name: row["after"] for name, row in filled.items()} == {"French": 4.0, "Dutch": 4.0}
 
 
 def test_years_fit_into_the_chart_however_far_apart() -> None:
@@ -155,7 +157,9 @@ def test_suspects_are_counted_and_ordered() -> None:
         }
     )
     judged = Tables(given.inventory, given.catalog, given.works, given.quarantine, given.index, table)
-    assert profile(judged, {})["suspects"] == {"judged": 7, "suspect": 2, "pairs": {"French → Dutch": 2}}
+    assert profile(judged, {})["suspects"] == {
+        "judged": 7, "suspect": 2, "pairs": {"French → Dutch": 2}, "not_told_apart": {},
+    }  # fmt: skip
     assert suspect_works(table)["id"].tolist() == ["met:3", "met:1"]
     assert len(suspect_works(table.drop(columns="suspect"))) == 8  # a table of suspects alone
     assert suspect_works(None).empty

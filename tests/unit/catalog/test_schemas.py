@@ -27,7 +27,6 @@ def works(rows: int = 4) -> pd.DataFrame:
             "year_begin": 1800,
             "year_end": 1810,
             "phash": "0123456789abcdef",
-            "group": 0,
             "school": "French",
             "year": 1805,
             "period": "19th century",
@@ -93,11 +92,11 @@ def test_rows_are_told_by_place_whatever_the_index():
 
 
 def test_a_missing_column_and_a_wrong_type_are_told():
-    table = works().drop(columns="phash").astype({"group": str})
+    table = works().drop(columns="phash").astype({"width": str})
     with pytest.raises(PentimentoError) as error:
         validate(table, "works", "stop", LOG)
     assert "column 'phash' is missing" in str(error.value)
-    assert "column 'group' must be of type" in str(error.value)
+    assert "column 'width' must be of type" in str(error.value)
 
 
 def test_a_warning_names_every_rule_and_goes_on(caplog):

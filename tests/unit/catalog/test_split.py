@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.catalog.split import SPLITS, GroupBy, leak_groups, split_groups
@@ -37,6 +37,7 @@ def test_the_seed_decides() -> None:
 leaks = st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["Ada", "Ben", "Cy", None])), max_size=30)
 
 
+@settings(deadline=None)  # the first example imports scipy
 @given(leaks, st.sampled_from(["work", "artist"]))
 def test_groups_hold_all_that_must_stay_together(works: list[tuple[int, str | None]], by: GroupBy) -> None:
     near, artists = [n for n, _ in works], [a for _, a in works]

@@ -34,6 +34,7 @@ def numbers(name: str = "met") -> dict:
             "year": {"origins": {"recorded": 9}, "confidence": {}},
         },
         "held_out_completed": {"school": 0},
+        "balance": "logit_adjustment",
         "classes": {"school": {name: {"works": 6, "after": 4.5}, "Dutch": {"works": 3, "after": 4.5}}},
         "years": {
             "step": 50, "earliest": 1601, "latest": 1699,
@@ -45,7 +46,9 @@ def numbers(name: str = "met") -> dict:
         },
         "duplicates": {"groups": 1, "works": 2, "largest": 2, "straddling": 0, "identical_files": 1},
         "quarantine": {f"{name} cannot be decoded": 2},
-        "suspects": {"judged": 9, "suspect": 1, "pairs": {f"{name} → Dutch": 1}},
+        "suspects": {
+            "judged": 9, "suspect": 1, "pairs": {f"{name} → Dutch": 1}, "not_told_apart": {name: 3},
+        },
     }  # fmt: skip
 
 
@@ -116,13 +119,19 @@ def test_what_is_wrong_is_said_aloud() -> None:
     assert page.count('class="alarm"') == 3
 
 
+def test_how_rare_classes_are_helped_and_what_is_not_told_apart_is_said() -> None:
+    page = " ".join(render(numbers("Flemish"), galleries(), "t").split())
+    assert "Rebalancing: <b>logit_adjustment</b>; no work weighs more" in page
+    assert "none of their works is called suspect: Flemish (3)." in page
+
+
 def test_where_nothing_is_wrong_the_page_says_so() -> None:
     fine = numbers()
     fine["rows"] |= {"unaccounted": 0, "quarantined": 0}
     fine["broken_rules"] = {"ingest": {}}
     fine["labels"] = {"year": {"origins": {"recorded": 9}, "confidence": {}}}
     fine["years"] = {"step": 1, "bins": {}}
-    fine["suspects"] = {"judged": 0, "suspect": 0, "pairs": {}}
+    fine["suspects"] = {"judged": 0, "suspect": 0, "pairs": {}, "not_told_apart": {}}
     fine["quarantine"] = {}
     empty = dict.fromkeys(("duplicates", "suspects", "quarantine"), Gallery())
     page = render(fine, empty, "t")

@@ -1,0 +1,89 @@
+"""Duplicates: which works show the same, as other scans, crops or frames of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from pipeline import paths
+from pipeline.archive.packs import Pack, Reduced
+from pipeline.archive.tables import read_table, write_table
+from pipeline.catalog.duplicates import grouped
+from pipeline.catalog.features import matrix
+from pipeline.catalog.matching import Sketch, same_work, sketch
+from pipeline.catalog.neighbours import Neighbours, neighbours
+from pipeline.catalog.sources import file_of
+from pipeline.params import StageParams
+from pipeline.stage import Context, Files, Metrics, Stage
+
+
+class Params(StageParams):
+    """How alike two works are without a look at them."""
+
+    distance: int = Field(ge=0, le=16)
+
+
+def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
+    """Number the groups of near-duplicates: hashes that are almost equal, or pictures that match."""
+    works, described = read_table(inputs["works"]), read_table(inputs["features"])
+    digests, hashes = works["sha256"].tolist(), works["phash"].tolist()
+    whole, middles = (np.nan_to_num(matrix(described, digests, column)) for column in ("features", "centres"))
+    kept = ctx.state / f"neighbours/{ctx.code[:16]}.npz"
+    found = neighbours(digests, hashes, whole, middles, Neighbours.load(kept))
+    found.save(kept)
+    pairs = found.pairs()
+    same = _compared(works, [(digests[a], digests[b]) for a, b in pairs], ctx)
+    groups = grouped(hashes, params.distance, pairs[same])
+    write_table(outputs["groups"], pd.DataFrame({"id": works["id"], "group": groups}))
+    sizes = pd.Series(groups).value_counts()
+    return {
+        "compared": len(pairs),
+        "same": int(sum(same)),
+        "groups": int((sizes > 1).sum()),
+        "works_in_groups": int(sizes[sizes > 1].sum()),
+    }
+
+
+def _compared(works: pd.DataFrame, pairs: list[tuple[str, str]], ctx: Context) -> list[bool]:
+    """Whether the two pictures of each pair (of SHA-256) show the same; each is sketched once, ever."""
+    files = {row.sha256: (row.sha256, row.location, row.path) for row in works.itertuples()}
+    wanted = sorted({digest for pair in pairs for digest in pair})
+    with Reduced(ctx.state) as pictures, Pack(ctx.state / "packs/sketches.bin") as pack:
+
+        def draw(row: tuple[str, str, str]) -> dict[str, object]:
+            sha256, location, path = row
+            picture = pictures.read(sha256, lambda: file_of(location, path, ctx.root))
+            return pack.append(sketch(picture).pack())
+
+        def settle() -> None:
+            pictures.settle()
+            pack.settle()
+
+        places, failures = ctx.map(
+            draw,
+            {digest: files[digest] for digest in wanted},
+            "duplicates: sketching",
+            depends_on={},
+            settle=settle,
+            valid=pack.holds,
+        )
+
+        def compare(pair: tuple[str, str]) -> bool:
+            first, second = (Sketch.unpack(pack.read(places[digest])) for digest in pair)
+            return same_work(first, second)
+
+        # The order of the catalog is not part of the result.
+        ordered = [(min(pair), max(pair)) for pair in pairs]
+        items = {":".join(pair): pair for pair in ordered if not failures.keys() & set(pair)}
+        same, _ = ctx.map(compare, items, "duplicates: comparing", depends_on={})
+    return [bool(same.get(":".join(pair))) for pair in ordered]
+
+
+STAGE = Stage(
+    "duplicates",
+    Params,
+    run,
+    inputs={"works": paths.WORKS, "features": paths.FEATURES},
+    outputs={"groups": paths.GROUPS},
+)
