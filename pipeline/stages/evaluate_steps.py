@@ -37,7 +37,10 @@ WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 CLEAN = "undamaged"
 AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
-FALSE_ALARMS = 0.005  # share of the sound pixels of a picture that a detector may give up to be painted over
+FALSE_ALARMS = (
+    0.005  # share of an undamaged picture that a detector may give up to be painted over, on average
+)
+PRECISION = 0.5  # least share of damage in what a detector marks in damaged pictures, on average
 
 Row = dict[str, Any]
 
@@ -119,6 +122,7 @@ class _Methods:
                 found = detector(damaged, place)
                 row: Row = {"step": "detect", "kind": kind, "method": name}
                 row["sound_changed"] = float(found[~mask].mean())
+                row["found"] = float(found.mean())
                 if kind == CLEAN:
                     row["copies"] = float(not found.any())
                 yield row | (compare(found, mask) if mask.any() else {})
@@ -159,12 +163,16 @@ def choose(val: pd.DataFrame) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for step, rows in val.groupby("step", sort=False):
         if step == "detect":
-            alarms = rows.groupby("method", sort=False)["sound_changed"].mean()
-            means = rows[rows["kind"] != CLEAN].groupby("method", sort=False)["f1"].mean()
+            clean, damaged = rows[rows["kind"] == CLEAN], rows[rows["kind"] != CLEAN]
+            alarms = clean.groupby("method", sort=False)["sound_changed"].mean()
+            means = damaged.groupby("method", sort=False)["f1"].mean()
+            marked = damaged[damaged["found"] > 0].groupby("method", sort=False)["precision"].mean()
+            precision = marked.reindex(means.index, fill_value=0.0)
             # What gives up sound paint is out, however much damage it finds.
-            fair = means[alarms <= FALSE_ALARMS]
+            fair = means[(alarms <= FALSE_ALARMS) & (precision >= PRECISION)]
             best = str((fair if len(fair) else means[[CLASSICAL]]).idxmax())
-            found["detect"] = {"best": best, "f1": _by_method(means), "false_alarms": _by_method(alarms)}
+            figures = {"f1": means, "false_alarms": alarms, "precision": precision}
+            found["detect"] = {"best": best} | {name: _by_method(value) for name, value in figures.items()}
         else:
             # An undamaged picture that is left alone is infinitely well restored: it would decide alone.
             means = rows[rows["kind"] != CLEAN].groupby("method", sort=False)["psnr"].mean()

@@ -43,16 +43,25 @@ def test_without_weights_all_steps_are_classical(project):
     assert set(pd.read_csv(outputs["plots"] / "by_kind.csv")["step"]) == steps
 
 
-def rows(method, f1, changed):
+def rows(method, f1, changed, precision=0.9):
     base = {"step": "detect", "method": method}
-    damaged = {**base, "kind": "cracks", "f1": f1, "sound_changed": changed}
-    return [damaged, {**base, "kind": CLEAN, "sound_changed": changed}]
+    figures = {"f1": f1, "precision": precision, "found": 0.1, "sound_changed": 0.3}
+    nothing = figures | {"f1": 0.0, "precision": 0.0, "found": 0.0}  # that is no false alarm
+    sound = {**base, "kind": CLEAN, "found": changed, "sound_changed": changed}
+    return [{**base, "kind": "cracks", **figures}, {**base, "kind": "hair", **nothing}, sound]
 
 
 @pytest.mark.parametrize(("changed", "best"), [(0.004, "learnt"), (0.006, "classical")])
-def test_a_detector_that_takes_sound_paint_for_damage_is_out(changed, best):
+def test_a_detector_that_changes_undamaged_pictures_is_out(changed, best):
     table = pd.DataFrame([*rows("classical", 0.3, 0.0), *rows("learnt", 0.8, changed)])
     assert choose(table)["detect"]["best"] == best
+
+
+@pytest.mark.parametrize(("precision", "best"), [(0.6, "learnt"), (0.4, "classical")])
+def test_a_detector_that_marks_more_paint_than_damage_is_out(precision, best):
+    table = pd.DataFrame([*rows("classical", 0.3, 0.0), *rows("learnt", 0.8, 0.0, precision)])
+    found = choose(table)["detect"]
+    assert found["best"] == best and found["precision"]["learnt"] == precision
 
 
 def test_the_higher_psnr_wins():
