@@ -38,7 +38,10 @@ class ClassicalDetector:
     """Lines and flat losses that a picture shows beyond doubt."""
 
     name = "classical"
-    reach = REACH
+
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        return REACH
 
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""

@@ -28,6 +28,8 @@ ARCHITECTURE = "damage_detector"
 Map = NDArray[np.float32]  # (H, W), probabilities
 
 _CELL = 1024  # pixels: a tile's side without its context; what memory bears
+_LARGEST = 2048  # pixels of a longer side: twice what the network was trained on
+_REDUCED = 4  # times at most: what is finer than that would be lost
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,9 @@ class Rule:
 class LearntDetector:
     """Finds damage by the network in a folder; grey, RGB and CMYK.
 
-    A window is worked on in tiles, each with the network's whole reach as context, so that memory is
-    bounded and no tile shows.
+    A large picture is looked at reduced, by two or by four: there damage has the size that the network
+    knows. A window is worked on in tiles, each with the network's whole reach as context, so that memory
+    is bounded and no tile shows.
 
     Args: see open_network.
 
@@ -100,12 +103,24 @@ class LearntDetector:
         self.session, self.multiple, self.reach = network.session, network.multiple, network.reach
         self.engine, self.libraries = network.engine, network.libraries
 
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        factor = reduction(height, width)
+        return factor * self.reach + factor - 1  # a reduced pixel may begin so much earlier
+
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
-        return decide(self.probability(pixels, place), self.rule, place)
+        factor = reduction(place.height, place.width)
+        small, small_place = reduced(pixels, place, factor)
+        found = decide(self.probability(small, small_place), self.rule, small_place)
+        if factor == 1:
+            return found
+        large = np.repeat(np.repeat(found, factor, axis=0), factor, axis=1)
+        top, left = place.top % factor, place.left % factor
+        return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
 
     def probability(self, pixels: Pixels, place: Place) -> Map:
-        """How probable damage of any kind is in a window (H, W, C) of a picture.
+        """How probable damage of any kind is in a window (H, W, C) of a picture, at the size it is given.
 
         Raises:
             StepFailed: when the engine gives up, or the network's result is not sound.
@@ -129,6 +144,35 @@ class LearntDetector:
             raise StepFailed(f"{self.name}: the maps' shape is {maps.shape} for a tile of {pixels.shape[:2]}")
         spared = np.prod(1 - sound(maps[0], self.name), axis=0)
         return np.asarray(1 - spared, np.float32)
+
+
+def reduction(height: int, width: int) -> int:
+    """How many times smaller a picture is looked at: 1, 2 or 4."""
+    factor = 1
+    while factor < _REDUCED and max(height, width) > factor * _LARGEST:
+        factor *= 2
+    return factor
+
+
+def reduced(pixels: Pixels, place: Place, factor: int) -> tuple[Pixels, Place]:
+    """A window (H, W, C) and its place in the picture reduced so many times, on the picture's raster.
+
+    What a reduced pixel at the border lacks is what lies next to it, mirrored.
+    """
+    if factor == 1:
+        return pixels, place
+    import cv2
+
+    before = (place.top % factor, place.left % factor)
+    after = [-(size + more) % factor for size, more in zip(pixels.shape, before, strict=False)]
+    padded = np.pad(pixels, [*zip(before, after, strict=True), (0, 0)], mode="symmetric")
+    height, width, channels = padded.shape
+    size = (width // factor, height // factor)
+    small = cv2.resize(padded, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
+    rest = Place(
+        place.top // factor, place.left // factor, -(-place.height // factor), -(-place.width // factor)
+    )
+    return np.asarray(small, pixels.dtype), rest
 
 
 def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:

@@ -79,9 +79,9 @@ def write_mask(path: Path, mask: Mask, kind: str | None = None) -> None:
 
 def _detect(canvas: Canvas, mask: Canvas, detector: Detector, fallback: Detector) -> list[str]:
     height, width, _ = canvas.shape
-    reach = max(detector.reach, fallback.reach)
+    context = max(one.context(height, width) for one in (detector, fallback))
     fallbacks = []
-    for tile in Grid(_CELL, reach, blend=0).tiles(height, width):
+    for tile in Grid(_CELL, context, blend=0).tiles(height, width):
         rows, columns = tile.window
         pixels = canvas.colour(tile.window)
         place = Place(rows.start, columns.start, height, width)

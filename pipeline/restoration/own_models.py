@@ -265,6 +265,10 @@ class OwnEnhancer(_Own):
 class OwnDetector(_Own):
     """Finds damage: picture in, one or more maps of probabilities out; any of them counts."""
 
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        return self.model.reach
+
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """See Detector. A model for grey is shown the mean of the channels."""
         if self.model.channels == 1:

@@ -67,9 +67,8 @@ class Detector(Protocol):
     def name(self) -> str:
         """What reports call the method."""
 
-    @property
-    def reach(self) -> int:
-        """Pixels of context around a place that the result may depend on."""
+    def context(self, height: int, width: int) -> int:
+        """Pixels around a place that the result may depend on, in a picture of this size."""
 
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """Where a window (H, W, C) in [0, 1] of a picture is damaged.

@@ -9,7 +9,7 @@ import torch
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.restoration import learnt_detector
-from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide
+from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide, reduced, reduction
 from pipeline.restoration.steps import Place, StepFailed
 
 SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}
@@ -81,6 +81,31 @@ def test_what_is_probable_counts_where_it_touches_what_is_certain():
     assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=5 / 2000)), truth)
     assert not decide(values, Rule(0.3, 0.8, core=3, share=6 / 2000)).any()
     assert not decide(np.zeros_like(values), Rule(0.3, 0.8, core=0, share=0.0)).any()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_a_large_picture_is_looked_at_reduced_whatever_its_windows(detector, monkeypatch, channels):
+    monkeypatch.setattr(learnt_detector, "_LARGEST", 80)
+    pixels = scene(151, 173, channels)  # twice 80 is less than 173: a quarter
+    small, place = reduced(pixels, Place(0, 0, 151, 173), 4)
+    assert small.shape == (38, 44, channels) and (place.height, place.width) == (38, 44)
+    middle = float(np.median(detector.probability(small, place)))
+    detector.rule = Rule(middle, middle, core=1, share=0.0)  # no patch hangs on what is far
+    whole = detector(pixels, Place(0, 0, 151, 173))
+    assert whole.shape == (151, 173) and 0.4 < whole.mean() < 0.6
+    assert np.array_equal(whole[::4, ::4], decide(detector.probability(small, place), detector.rule, place))
+    context = detector.context(151, 173)
+    assert context == 4 * detector.reach + 3
+    for top, left in ((0, 0), (3, 30), (10, 1)):
+        window = pixels[top:, left:]
+        part = detector(window, Place(top, left, *pixels.shape[:2]))
+        inner = np.s_[context if top else 0 :, context if left else 0 :]
+        assert np.array_equal(part[inner], whole[top:, left:][inner])
+
+
+def test_only_large_pictures_are_reduced_and_four_times_at_most():
+    sizes = {(2048, 1000): 1, (2049, 10): 2, (4096, 4096): 2, (10, 4097): 4, (40000, 40000): 4}
+    assert {size: reduction(*size) for size in sizes} == sizes
 
 
 def test_at_the_edge_of_a_picture_nothing_is_certain_but_damage_may_reach_it():
