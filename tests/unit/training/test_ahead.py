@@ -4,11 +4,18 @@ from itertools import chain
 
 import pytest
 import torch
+from torch.multiprocessing import reductions
 
 from pipeline.training.ahead import ahead
 
 # Python 3.12 and later warn of a fork beside threads; the processes forked here start none.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left():
+    yield
+    reductions.shared_cache.clear()  # else torch complains of it when the interpreter ends
 
 
 class Numbers:
