@@ -22,10 +22,10 @@ def run() -> Iterator[data_kill.Run]:
         yield run
 
 
-KILLS = 4  # of each of five stages: 20 moments; and 20 of a download
+KILLS = 4  # of each data stage; and 20 of a download
 
 
-def test_twenty_kills_of_the_data_stages_leave_the_bytes_of_an_undisturbed_run(
+def test_kills_of_every_data_stage_leave_the_bytes_of_an_undisturbed_run(
     make_archive: Callable[..., Path], tmp_path: Path, run: data_kill.Run
 ) -> None:
     archive = make_archive(36)
@@ -35,7 +35,7 @@ def test_twenty_kills_of_the_data_stages_leave_the_bytes_of_an_undisturbed_run(
     rng = random.Random(7)
     found = [data_kill.kill_stage(run, project, stage, KILLS, rng) for stage in data_kill.STAGES]
     assert not any(one["differs"] for one in found), found
-    assert sum(one["kills"] for one in found) == 20
+    assert sum(one["kills"] for one in found) == KILLS * len(data_kill.STAGES) >= 20
     assert tree_sha256(archive) == before
 
 
