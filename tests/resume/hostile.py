@@ -206,16 +206,17 @@ def moments(works: int, kills: int, seed: int) -> Iterator[tuple[int, float]]:
 
 def worker_processes(parent: int, forked: bool = False) -> list[int]:
     """The processes that a run has started to work on shards (Linux): spawned ones, or forked ones."""
-    sign = _command_line(parent) if forked else b"spawn_main"
-    threads = Path(f"/proc/{parent}/task").iterdir()
-    children = " ".join((thread / "children").read_text() for thread in threads).split()
-    return [int(child) for child in children if sign in _command_line(int(child))]
+    sign = _of_process(f"{parent}/cmdline") if forked else b"spawn_main"
+    threads = os.listdir(f"/proc/{parent}/task")
+    children = b" ".join(_of_process(f"{parent}/task/{thread}/children") for thread in threads).split()
+    return [int(child) for child in children if sign in _of_process(f"{int(child)}/cmdline")]
 
 
-def _command_line(process: int) -> bytes:
+def _of_process(name: str) -> bytes:
+    """What /proc says; nothing when the process or thread has ended since it was listed."""
     try:
-        return Path(f"/proc/{process}/cmdline").read_bytes()
-    except FileNotFoundError:
+        return Path("/proc", name).read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
         return b""
 
 
