@@ -207,7 +207,7 @@ def moments(works: int, kills: int, seed: int) -> Iterator[tuple[int, float]]:
 def worker_processes(parent: int, forked: bool = False) -> list[int]:
     """The processes that a run has started to work on shards (Linux): spawned ones, or forked ones."""
     sign = _of_process(f"{parent}/cmdline") if forked else b"spawn_main"
-    threads = os.listdir(f"/proc/{parent}/task")
+    threads = [thread.name for thread in Path(f"/proc/{parent}/task").iterdir()]
     children = b" ".join(_of_process(f"{parent}/task/{thread}/children") for thread in threads).split()
     return [int(child) for child in children if sign in _of_process(f"{int(child)}/cmdline")]
 
