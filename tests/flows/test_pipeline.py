@@ -22,7 +22,7 @@ from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
 from tests.conftest import ROOT, painting
 
-pytestmark = [pytest.mark.xdist_group("pipeline"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(600)
 
 # The archive's pictures have 96 x 128 pixels; the profile `tiny` makes the stages quick.
 SMALL_ARCHIVE = {"clean": {"min_side": 16}, "prepare": {"min_class_size": 2, "min_tag_size": 2}}
@@ -40,7 +40,12 @@ def environment() -> dict[str, str]:
 
 def shell(root: Path, command: str, code: int = 0) -> str:
     answer = subprocess.run(
-        ["bash", "-c", command], cwd=root, env=environment(), capture_output=True, text=True, check=False
+        ["bash", "-c", command],
+        cwd=root,
+        env=environment() | {"PREFECT_HOME": str(root.parent / "prefect")},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert answer.returncode == code, f"{command}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"
     return answer.stdout + answer.stderr

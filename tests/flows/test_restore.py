@@ -67,8 +67,6 @@ def ledger(out: Path) -> list[tuple[str, ...]]:
     return plain
 
 
-@pytest.mark.xdist_group("pipeline")
-@pytest.mark.timeout(300)
 def test_every_way_to_run_leaves_the_same_bytes_and_the_same_account(
     archive: hostile.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
