@@ -21,7 +21,7 @@ demo: $(READY)
 # A file's tests share what is costly to make, so they stay together, the longest files first (tests/flows).
 # By file, not by xdist's groups: pytest 9.2 renamed what their marks are written to, and they were lost.
 test: $(READY)
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 2 $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

@@ -72,10 +72,23 @@ def choose(engine: AnyEngine, precision: Precision | None = None) -> Engine:
 def _bf16() -> bool:
     """Whether OpenVINO is installed and computes in bf16 on this CPU."""
     try:
-        import openvino
+        core = _openvino_core()
     except ImportError:
         return False
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@lru_cache(maxsize=1)
+def _openvino_core() -> Any:
+    """OpenVINO, once for this process, and never given back.
+
+    A core gives the thread a stack of its own for signals (2026.4), and takes it away in the end. Of several
+    that end in the order in which they began, the last puts back the stack of one that is gone: the next
+    signal, a worker's end or Ctrl-C, is then the end of the process.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def gpu() -> str | None:
@@ -199,9 +212,7 @@ class _OpenVino:
     engine: Engine = "openvino"
 
     def __init__(self, model: bytes, precision: Precision) -> None:
-        import openvino
-
-        core = openvino.Core()
+        core = _openvino_core()
         hint = {"fp32": "f32", "bf16": "bf16"}[precision]
         self._settings = {
             "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint,

@@ -22,7 +22,7 @@ from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
 from tests.conftest import ROOT, painting
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 # The archive's pictures have 96 x 128 pixels; the profile `tiny` makes the stages quick.
 SMALL_ARCHIVE = {"clean": {"min_side": 16}, "prepare": {"min_class_size": 2, "min_tag_size": 2}}

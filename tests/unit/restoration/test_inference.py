@@ -1,6 +1,8 @@
 """Engines: they agree, and say clearly what they cannot do."""
 
+import subprocess
 import sys
+from importlib import import_module
 
 import numpy as np
 import onnx
@@ -42,6 +44,30 @@ def model(state):
 def exact():
     network, _ = load_model(ROOT / PRETRAINED / "restorer")
     return network
+
+
+DROPPED = """
+import gc, signal, sys
+from pathlib import Path
+from pipeline.restoration.inference import open_session
+model = Path(sys.argv[1]).read_bytes()
+sessions = [open_session("openvino", model, "fp32") for _ in range(3)]
+while sessions:
+    del sessions[0]
+    gc.collect()
+handled = []
+signal.signal(signal.SIGUSR1, lambda *_: handled.append(1))
+signal.raise_signal(signal.SIGUSR1)
+sys.exit(0 if handled else 1)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_signals_are_handled_after_openvino_sessions_were_dropped(model, tmp_path):
+    file = tmp_path / "model.onnx"
+    file.write_bytes(model.onnx)
+    done = subprocess.run([sys.executable, "-c", DROPPED, str(file)], cwd=ROOT, check=False)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("engine", ["torch", "onnx", "openvino"])
@@ -101,6 +127,7 @@ def test_what_an_engine_cannot_run_is_said(monkeypatch, model):
     with pytest.raises(PentimentoError, match="fp32 only"):
         open_session("onnx", model.onnx, "bf16")
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(inference, "_openvino_core", lambda: import_module("openvino"))  # as it begins
     with pytest.raises(PentimentoError, match=r"needs the package openvino: .*\.\[openvino\]"):
         open_session("openvino", model.onnx)
 
