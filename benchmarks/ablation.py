@@ -7,7 +7,7 @@ Every line is the base with one thing changed, trained from new weights on the d
 (the same seed, crops and damage), then measured in the holes of its test split. The base: a biharmonic
 start, gated convolutions, Charbonnier's penalty in the holes relative to the start's error.
 
-    telea, navier_stokes    another start to refine
+    tension, telea, navier_stokes    another start to refine
     plain                   convolutions without gates, as wide
     fourier                 gated convolutions with a Fourier unit in the lowest level (Suvorov et al. 2022)
     narrow, deep            half the channels; one more level
@@ -15,10 +15,12 @@ start, gated convolutions, Charbonnier's penalty in the holes relative to the st
     absolute                the penalty of the pixels as it is, not relative to the start's error
     spectrum                the spectrum's error beside it, at a weight of 0.1
     perceptual              distance of Lite0's feature maps beside it, at a weight of 0.1
+    adversarial             a discriminator of patches beside it, from half of the epochs on; the last epoch
     double, fourfold        the base, trained two and four times as long
 
 Figures: PSNR (dB) in the holes, mean over works, by kind of damage; gain over biharmonic filling with a 95 %
-bootstrap interval over works; minutes of CPU time that the training took, one thread.
+bootstrap interval over works; sharp: how steep the holes are beside the truth, 1 = as steep;
+minutes of CPU time that the training took, one thread.
 """
 
 from __future__ import annotations
@@ -51,8 +53,9 @@ from pipeline.params import load_params
 from pipeline.progress import track
 from pipeline.restoration.damage import damage
 from pipeline.restoration.fill import fillers
-from pipeline.stages.train_restorer import ARCHITECTURE, Params, make_task
-from pipeline.training.loop import Batch, Row, Trainer, make_fabric
+from pipeline.stages.train_restorer import ARCHITECTURE, Params, make_task, make_trainer
+from pipeline.training.adversarial import steepness
+from pipeline.training.loop import Batch, Row, make_fabric
 from pipeline.training.restorer import RestorerTask, hole_mean
 
 KINDS = ("cracks", "scratches", "losses")
@@ -62,6 +65,7 @@ SEED = 5  # of the damage that is measured on
 Changes = dict[str, Any]
 LINES: dict[str, Changes] = {
     "base": {},
+    "tension": {"start": "tension"},
     "telea": {"start": "telea"},
     "navier_stokes": {"start": "navier_stokes"},
     "plain": {"blocks": "plain"},
@@ -72,6 +76,7 @@ LINES: dict[str, Changes] = {
     "absolute": {"loss": "absolute"},
     "spectrum": {"fft_weight": WEIGHT},
     "perceptual": {"loss": "perceptual"},
+    "adversarial": {"weight": 0.1},
     "double": {"times": 2},
     "fourfold": {"times": 4},
 }
@@ -119,6 +124,9 @@ def train_line(
         "patience": 0,
     }
     params = params.model_copy(update=update)
+    adversarial = {"weight": changes.get("weight", 0.0), "from_epoch": params.epochs // 2}
+    adversarial["psnr_given_up"] = 100.0  # what it costs is to be seen
+    params = params.model_copy(update={"adversarial": params.adversarial.model_copy(update=adversarial)})
     torch.manual_seed(params.seed)
     network = build(ARCHITECTURE, params.network.model_dump(mode="json"))
     if kind := changes.get("blocks"):
@@ -128,7 +136,7 @@ def train_line(
         task.__class__ = AbsoluteTask if loss == "absolute" else PerceptualTask
     with tempfile.TemporaryDirectory() as folder:
         began = time.process_time()
-        best = Trainer(task, params, Path(folder), make_fabric()).fit("ablation")
+        best = make_trainer(task, params, Path(folder), make_fabric()).fit("ablation")
         minutes = (time.process_time() - began) / 60
     return best.cpu(), params.start, minutes
 
@@ -138,6 +146,7 @@ def measure(network: nn.Module, start: str, pictures: list[Any]) -> dict[str, An
     fill, biharmonic = fillers()[start], fillers()["biharmonic"]
     values: dict[str, list[float]] = {kind: [] for kind in KINDS}
     gains: list[list[float]] = []
+    steep = np.zeros(2)
     for number, picture in enumerate(track(pictures, "measuring")):
         truth = picture.astype(np.float32) / np.float32(255)
         gains.append([])
@@ -146,11 +155,19 @@ def measure(network: nn.Module, start: str, pictures: list[Any]) -> dict[str, An
             if not mask.any():
                 continue
             refined = refine(network, fill(damaged, mask), mask)
+            steep += [tensor_steepness(pixels, mask) for pixels in (refined, truth)]
             psnr = score(refined, truth, mask)["psnr"]
             values[kind].append(psnr)
             gains[-1].append(psnr - score(biharmonic(damaged, mask), truth, mask)["psnr"])
     means = {kind: round(float(np.mean(found)), 3) for kind, found in values.items()}
+    means["sharpness"] = round(float(steep[0] / steep[1]), 3)
     return means | {"gain": mean_interval(np.array([np.mean(found) for found in gains if found]))}
+
+
+def tensor_steepness(pixels: Any, mask: Any) -> float:
+    """See steepness; of a picture (H, W, 3) and its holes (H, W)."""
+    picture = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+    return float(steepness(picture, torch.from_numpy(mask)[None, None].float()))
 
 
 def refine(network: nn.Module, filled: Any, mask: Any) -> Any:
@@ -218,7 +235,7 @@ class AbsoluteTask(RestorerTask):
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """The mean absolute error in the holes."""
-        error = (self._refined(networks["restorer"], batch) - batch["truth"]).abs()
+        error = (self.refined(networks["restorer"], batch) - batch["truth"]).abs()
         loss = hole_mean(error, batch["mask"]).mean()
         return loss, {"loss": float(loss.detach())}
 
@@ -229,7 +246,7 @@ class PerceptualTask(RestorerTask):
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """The loss of the base, and the mean absolute difference of the maps of the third stage."""
         loss, figures = super().loss(phase, batch, networks)
-        both = torch.cat([self._refined(networks["restorer"], batch), batch["truth"]])
+        both = torch.cat([self.refined(networks["restorer"], batch), batch["truth"]])
         made, wanted = feature_maps(both).chunk(2)
         return loss + WEIGHT * (made - wanted.detach()).abs().mean(), figures
 
@@ -253,7 +270,9 @@ def feature_maps(pictures: Tensor) -> Tensor:
 def heading() -> str:
     """The table's first line."""
     return (
-        f"{'line':14} " + " ".join(f"{kind:>10}" for kind in KINDS) + f" {'over biharmonic':>22} {'min':>6}"
+        f"{'line':14} "
+        + " ".join(f"{kind:>10}" for kind in KINDS)
+        + f" {'over biharmonic':>22} {'sharp':>6} {'min':>6}"
     )
 
 
@@ -263,7 +282,8 @@ def row(line: str, found: dict[str, Any]) -> str:
     return (
         f"{line:14} "
         + " ".join(f"{found[kind]:10.2f}" for kind in KINDS)
-        + f" {gain['value']:+8.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}] {found['minutes']:6.1f}"
+        + f" {gain['value']:+8.2f} [{gain['low']:+.2f}, {gain['high']:+.2f}]"
+        + f" {found['sharpness']:6.2f} {found['minutes']:6.1f}"
     )
 
 

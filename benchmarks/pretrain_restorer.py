@@ -40,6 +40,7 @@ def main() -> None:
     changes |= {"batch_size": arguments.batch_size or params.batch_size}
     examples = {"pictures": arguments.per_epoch or params.examples.pictures}
     changes |= {"examples": params.examples.model_copy(update=examples)}
+    changes |= {"adversarial": params.adversarial.model_copy(update={"weight": 0.0})}
     params = params.model_copy(update=changes)
     shards = Shards(root / paths.PREPARED)
     extra, used = read_folders(arguments.images, excluded(arguments.exclude), arguments.max_side)

@@ -66,7 +66,7 @@ def kit(
         by_shape={"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]},
         by_kind=by_kind or {},
         fallback=known[settings.fallback],
-        coarse=known["biharmonic"],
+        coarse=known["tension"],
         detector=None if settings.detect == "none" else ClassicalDetector(),
         classical_detector=ClassicalDetector(),
         improver=None,

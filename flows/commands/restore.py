@@ -62,7 +62,9 @@ def restore(
     ] = None,
     fill: Annotated[
         str | None,
-        typer.Option(metavar="METHOD", help="auto, telea, navier_stokes, biharmonic, learnt or a model."),
+        typer.Option(
+            metavar="METHOD", help="auto, telea, navier_stokes, biharmonic, tension, learnt or a model."
+        ),
     ] = None,
     enhance: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""The smoothest filling of holes: the biharmonic equation, solved directly.
+"""The smoothest fillings of holes: the biharmonic equation, with tension or without, solved directly.
 
 The equations of all holes are set up at once, and solved group by group: pixels belong together whose
 equations share an unknown. Ordered from one end of a group to the other, the matrix of a crack or of a
@@ -27,13 +27,17 @@ _STENCIL = (
     *((down, across, 2.0) for down in (-1, 1) for across in (-1, 1)),
     *((down, across, 1.0) for down, across in ((-2, 0), (2, 0), (0, -2), (0, 2))),
 )
+_LAPLACIAN = {(0, 0): -4.0, (-1, 0): 1.0, (1, 0): 1.0, (0, -1): 1.0, (0, 1): 1.0}
 
 Values = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
 
-def biharmonic(pixels: Pixels, mask: Mask) -> Values:
+def biharmonic(pixels: Pixels, mask: Mask, tension: float = 0.0) -> Values:
     """The values (n, C) of the masked pixels with which the bi-Laplacian vanishes (Damelin & Hoang 2018).
+
+    With tension T it is (1 - T) times the bi-Laplacian less T times the Laplacian (Smith & Wessel 1990): a
+    slope at the rim is still continued, but soon levelled, so that wide holes do not bulge.
 
     Each hole is held to the range of values in the undamaged pixels that its equations use. Beyond the
     picture's border lies its mirror image.
@@ -41,11 +45,12 @@ def biharmonic(pixels: Pixels, mask: Mask) -> Values:
     Args:
         pixels: (H, W, C); values in holes are of no account.
         mask: (H, W), True in n pixels.
+        tension: T, in [0, 1).
 
     Raises:
         FillFailed: when one connected hole is too large to solve.
     """
-    system, sides, low, high = _equations(pixels, mask)
+    system, sides, low, high = _equations(pixels, mask, tension)
     filled = np.empty_like(sides)
     for group, part in _groups(system):
         solution = _solve(part, sides[group])
@@ -53,7 +58,7 @@ def biharmonic(pixels: Pixels, mask: Mask) -> Values:
     return filled
 
 
-def _equations(pixels: Pixels, mask: Mask) -> tuple[Any, Values, Values, Values]:
+def _equations(pixels: Pixels, mask: Mask, tension: float) -> tuple[Any, Values, Values, Values]:
     """An equation for each masked pixel.
 
     Returns:
@@ -69,7 +74,11 @@ def _equations(pixels: Pixels, mask: Mask) -> tuple[Any, Values, Values, Values]
     unknowns = np.empty((size, len(_STENCIL)), np.int32)
     sides = np.zeros((size, channels))
     low, high = np.full((size, channels), np.inf), np.full((size, channels), -np.inf)
-    for column, (down, across, weight) in enumerate(_STENCIL):
+    stencil = [
+        (down, across, (1 - tension) * weight - tension * _LAPLACIAN.get((down, across), 0.0))
+        for down, across, weight in _STENCIL
+    ]
+    for column, (down, across, weight) in enumerate(stencil):
         place = _mirrored(own[0] + down, mask.shape[0]), _mirrored(own[1] + across, mask.shape[1])
         unknowns[:, column] = numbers[place]
         known = np.flatnonzero(unknowns[:, column] < 0)
@@ -78,7 +87,7 @@ def _equations(pixels: Pixels, mask: Mask) -> tuple[Any, Values, Values, Values]
         low[known] = np.minimum(low[known], values)
         high[known] = np.maximum(high[known], values)
     there = unknowns >= 0
-    weights = np.broadcast_to([weight for _, _, weight in _STENCIL], there.shape)[there]
+    weights = np.broadcast_to([weight for _, _, weight in stencil], there.shape)[there]
     pointers = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     system = csr_array((weights, unknowns[there], pointers), shape=(size, size))
     system.sum_duplicates()  # at the border a pixel and its mirror image are one unknown
@@ -116,7 +125,7 @@ def _solve(system: Any, sides: Values) -> Values:
 
     size = len(sides)
     if size > _LARGEST:
-        raise FillFailed(f"a hole of {size} connected pixels is too large for biharmonic")
+        raise FillFailed(f"a hole of {size} connected pixels is too large to solve for")
     order = reverse_cuthill_mckee(system, symmetric_mode=True)
     places = np.empty_like(order)
     places[order] = np.arange(size, dtype=order.dtype)

@@ -1,4 +1,4 @@
-"""Fill holes of a picture from what is around them: three classical methods.
+"""Fill holes of a picture from what is around them: four classical methods.
 
 A filler changes masked pixels only; everything else comes back bit for bit. It works on float
 pixels, so that a 16-bit scan is never squeezed through 8 bits.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.restoration.biharmonic import biharmonic
 from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels
 
+_TENSION = 0.2  # 0.1 to 0.25 fill wide holes in paintings about equally well, and cracks as well as none
 _SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
 
 
@@ -41,6 +43,7 @@ def fillers() -> dict[str, Filler]:
         Classical("telea", 8, telea),
         Classical("navier_stokes", 8, navier_stokes),
         Classical("biharmonic", 4, biharmonic),
+        Classical("tension", 4, partial(biharmonic, tension=_TENSION)),
     )
     return {method.name: method for method in methods}
 

@@ -95,7 +95,7 @@ def _load(settings_json: str, methods: Path) -> Kit:
         by_shape=by_shape,
         by_kind=by_kind,
         fallback=fillers()[settings.fallback],
-        coarse=fillers()["biharmonic"],
+        coarse=fillers()["tension"],
         detector=detector,
         classical_detector=ClassicalDetector(),
         improver=improver,

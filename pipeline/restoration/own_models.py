@@ -7,7 +7,7 @@ makes of each window of a work is checked again (steps.sound).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -52,7 +52,9 @@ class OwnModel(StageParams):
     multiple: int = Field(default=1, ge=1, le=1024)  # heights and widths are multiples of it
     reach: int = Field(default=64, ge=0, le=1024)  # pixels of context that a result depends on
     threshold: float = Field(default=0.5, gt=0, lt=1)  # detect: probability from which on it is damage
-    start: Literal["none", "telea", "navier_stokes", "biharmonic"] = "none"  # fill: what the holes hold
+    start: Literal["none", "telea", "navier_stokes", "biharmonic", "tension"] = (
+        "none"  # fill: what the holes hold
+    )
     engine: AnyEngine = "auto"
     precision: Precision = "fp32"
 
@@ -245,6 +247,11 @@ class OwnEnhancer(_Own):
     def scale(self) -> int:
         """See Enhancer."""
         return self.model.scale
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer: nothing."""
+        return {}
 
     def tuned(self, look: Look) -> OwnEnhancer:
         """Itself: it is not set to single pictures."""

@@ -11,7 +11,7 @@ from pipeline.params import StageParams
 from pipeline.restoration.own_models import OwnModel
 from pipeline.restoration.shelf import Shelf
 
-_TAKEN = frozenset(("auto", "none", "classical", "learnt", "telea", "navier_stokes", "biharmonic"))
+_TAKEN = frozenset(("auto", "none", "classical", "learnt", "telea", "navier_stokes", "biharmonic", "tension"))
 
 Mode = Literal["conserve", "enhance", "upscale"]
 
@@ -29,7 +29,7 @@ class Settings(StageParams):
     trained: PurePosixPath
     pretrained: PurePosixPath
     engine: Literal["auto", "torch", "onnx", "openvino"]
-    fallback: Literal["telea", "navier_stokes", "biharmonic"]
+    fallback: Literal["telea", "navier_stokes", "biharmonic", "tension"]
     tile: int = Field(ge=256, multiple_of=64)
     jpeg_output: Literal["jpeg", "tiff"]
     state_source_type: bool

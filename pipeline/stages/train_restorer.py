@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from lightning.fabric import Fabric
 from pydantic import Field
 
 from pipeline import paths
@@ -16,17 +17,22 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import Shards
 from pipeline.errors import PentimentoError
+from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.params import StageParams
+from pipeline.progress import say
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.damage.sheet import damage_sheet
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.steps import Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
+from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
 from pipeline.training.loop import Schedule, Trainer, make_fabric
 from pipeline.training.restorer import Examples, RestorerTask
 
 ARCHITECTURE = "residual_unet"
+LIMITS = "invents no motifs: wide holes become smooth; 8-bit sRGB statistics"
+INVENTS = "invents texture, in wide holes perhaps a repeating pattern, no motifs; 8-bit sRGB statistics"
 
 
 class Network(StageParams):
@@ -41,16 +47,17 @@ class Params(Schedule):
     """What is damaged, the network, and how it is trained."""
 
     kinds: tuple[str, ...] = Field(min_length=1)
-    start: Literal["telea", "navier_stokes", "biharmonic"]
+    start: Literal["telea", "navier_stokes", "biharmonic", "tension"]
     start_from: str | None
     network: Network
     examples: Examples
     fft_weight: float = Field(ge=0.0)
     bf16: bool
+    adversarial: Adversarial
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Train on the train split, keep the epoch that is best on the val split."""
+    """Train on the train split, keep the epoch that is best on the val split (see make_trainer)."""
     shards = Shards(inputs["prepared"])
     pictures = {split: [shards[row] for row in shards.rows(split)] for split in ("train", "val", "test")}
     for split in ("train", "val"):
@@ -59,11 +66,11 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     fabric = make_fabric()
     network, arguments, version = first_network(params, ctx.root)
     task = make_task(network, params, pictures["train"], pictures["val"])
-    folder = ctx.checkpoints / version
-    trainer = Trainer(task, params, folder, fabric)
+    trainer = make_trainer(task, params, ctx.checkpoints / version, fabric)
     best = trainer.fit("train_restorer")
     history = trainer.history
-    kept = max(history, key=lambda row: row["val_psnr"])
+    kept = history[int(trainer.best["epoch"])]
+    game = stakes(params.adversarial, trainer)
     save_model(
         outputs["restorer"],
         best,
@@ -77,7 +84,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             "train_pictures": len(pictures["train"]),
             "val_psnr": round(kept["val_psnr"], 3),
             "val_psnr_start": round(kept["val_psnr_start"], 3),
-            "limits": "invents no motifs: wide holes become smooth; 8-bit sRGB statistics",
+            **({"adversarial": params.adversarial.model_dump() | game} if game else {}),
+            "limits": INVENTS if game.get("adversarial_epochs") else LIMITS,
         },
     )
     with atomic_path(outputs["plots"]) as plots:
@@ -91,6 +99,40 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         "gain_db": round(kept["val_psnr"] - kept["val_psnr_start"], 3),
         "epochs": len(history),
         "parameters": sum(weights.numel() for weights in best.parameters()),
+        **game,
+    }
+
+
+def make_trainer(task: RestorerTask, params: Params, folder: Path, fabric: Fabric) -> Trainer:
+    """The loop for a task: it keeps the best epoch; with a discriminator, see AdversarialTrainer."""
+    settings = params.adversarial
+    if settings.weight == 0:
+        return Trainer(task, params, folder, fabric)
+    if settings.from_epoch >= params.epochs:
+        raise PentimentoError(
+            f"train_restorer.adversarial.from_epoch is {settings.from_epoch}, but there are {params.epochs} "
+            "epochs: the discriminator would never set in; lower it, or set adversarial.weight to 0"
+        )
+    torch.manual_seed(params.seed)
+    discriminator = PatchDiscriminator(settings.width, settings.levels)
+    return AdversarialTrainer(AdversarialTask(task, discriminator, settings), params, folder, fabric)
+
+
+def stakes(settings: Adversarial, trainer: Trainer) -> dict[str, Any]:
+    """What the discriminator brought and cost, of the epoch that is kept; nothing without one."""
+    if settings.weight == 0:
+        return {}
+    epoch = int(trainer.best["epoch"])
+    kept, best = trainer.history[epoch], max(row["val_psnr"] for row in trainer.history)
+    if epoch < settings.from_epoch:
+        say(
+            f"train_restorer: every epoch with the discriminator lost more than {settings.psnr_given_up} dB; "
+            f"epoch {epoch + 1} is kept, which knows none. Lower adversarial.weight or raise psnr_given_up"
+        )
+    return {
+        "adversarial_epochs": max(0, epoch + 1 - settings.from_epoch),
+        "psnr_given_up": round(best - kept["val_psnr"], 3),
+        "val_sharpness": round(kept["val_sharpness"], 3),
     }
 
 

@@ -96,9 +96,12 @@ class RestorerTask:
             yield stack(pending)
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
+        """The penalty of what the network refines."""
+        return self.penalty(self.refined(networks["restorer"], batch), batch)
+
+    def penalty(self, refined: Tensor, batch: Batch) -> tuple[Tensor, Row]:
         """Charbonnier's penalty in the holes, relative to the start's error, and the spectrum's."""
         start, mask, truth = batch["start"], batch["mask"], batch["truth"]
-        refined = self._refined(networks["restorer"], batch)
         # Relative to what the start leaves to do: else wide holes, which nobody can know, would
         # drown the fine lines that can be mended well.
         to_do = hole_mean((start - truth).abs(), mask)
@@ -117,7 +120,7 @@ class RestorerTask:
         refined, start = [], []
         for batch in self.validation:
             held = {name: tensor.to(device) for name, tensor in batch.items()}
-            output = self._refined(network, held).clamp(0, 1)
+            output = self.refined(network, held).clamp(0, 1)
             refined.append(psnr(output, held["truth"], held["mask"]))
             start.append(psnr(held["start"], held["truth"], held["mask"]))
         return {
@@ -125,7 +128,7 @@ class RestorerTask:
             "val_psnr_start": float(torch.cat(start).mean()),
         }
 
-    def _refined(self, network: nn.Module, batch: Batch) -> Tensor:
+    def refined(self, network: nn.Module, batch: Batch) -> Tensor:
         """The start with its holes refined: (N, 3, S, S)."""
         start, mask = batch["start"], batch["mask"]
         half = self.bf16 and start.device.type == "cpu"

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.archive.fixity import file_sha256
 from pipeline.archive.shards import Shards, write_shards
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import load_card, load_model, save_model
@@ -39,6 +40,14 @@ TRAIN = {
     "clip_norm": 1.0,
     "patience": 0,
     "seed": 0,
+    "adversarial": {
+        "weight": 0.0,
+        "from_epoch": 1,
+        "width": 4,
+        "levels": 2,
+        "discriminator_rate": 0.001,
+        "psnr_given_up": 100.0,
+    },
 }
 SPLITS = ["train"] * 4 + ["val"] * 2 + ["test"] * 4
 
@@ -58,6 +67,7 @@ def project(tmp_path, monkeypatch):
             "id": [key for key, _ in pictures],
             "location": str(tmp_path / "scans"),
             "path": [f"{n}.png" for n in range(len(SPLITS))],
+            "sha256": [file_sha256(tmp_path / "scans" / f"{n}.png") for n in range(len(SPLITS))],
         }
     )
     works.to_parquet(tmp_path / "works.parquet")
@@ -119,6 +129,23 @@ def test_training_goes_on_from_pretrained_weights(project):
         assert np.array_equal(weights[name].numpy(), value.numpy())
 
 
+def test_a_discriminator_leaves_a_restorer_that_states_what_it_cost(project, monkeypatch):
+    group = TRAIN["adversarial"] | {"weight": 0.5}
+    train(project)
+    monkeypatch.setenv("PENTIMENTO_STATE", str(project / "another"))
+    metrics = train(project, "two", adversarial=group)
+    card, plain = (load_card(project / folder / "restorer") for folder in ("two", "one"))
+    figures = {"adversarial_epochs", "psnr_given_up", "val_sharpness"}
+    assert set(card["adversarial"]) == set(group) | figures <= set(metrics) | set(group)
+    assert metrics["adversarial_epochs"] == 1 and metrics["psnr_given_up"] >= 0
+    assert "invents texture" in card["limits"] and "adversarial" not in plain
+    history = pd.read_csv(project / "two/plots/history.csv")
+    assert history["d_loss"].isna().tolist() == [True, False]
+    files = [digest(project / folder / "restorer") for folder in ("two", "one")]
+    assert files[0]["weights.safetensors"] != files[1]["weights.safetensors"]
+    assert LearntFiller(project / "two/restorer").start.name == "navier_stokes"
+
+
 def test_pretrained_weights_of_another_start_are_refused(project):
     train(project)
     with pytest.raises(PentimentoError, match=r"starts at 'navier_stokes', not .* 'telea'"):
@@ -138,10 +165,10 @@ def test_every_method_is_measured_and_the_best_on_val_is_chosen(project):
     metrics = evaluate_restorer.run(params, inputs, outputs, context(project, "evaluate_restorer"))
     assert set(metrics["psnr"]) == set(MASKED)
     for figures in metrics["psnr"].values():
-        assert set(figures) == {"telea", "navier_stokes", "biharmonic", "learnt"}
+        assert set(figures) == {"telea", "navier_stokes", "biharmonic", "tension", "learnt"}
         assert all(f["low"] <= f["value"] <= f["high"] for f in figures.values())
     assert metrics["psnr_outside_lowest"] == 100
-    assert len(pd.read_csv(outputs["plots"] / "by_kind.csv")) == 4 * len(MASKED)
+    assert len(pd.read_csv(outputs["plots"] / "by_kind.csv")) == 5 * len(MASKED)
     assert len(list(outputs["plots"].glob("*.png"))) == len(MASKED)
     choice = json.loads(outputs["methods"].read_text())
     assert set(choice["by_shape"]) == {"thin", "wide"}
@@ -191,3 +218,11 @@ def test_the_damaged_archive_comes_from_test_works_and_is_the_same_every_time(pr
     index = Shards(project / "prepared").index.set_index("id")["split"]
     ids = pd.read_csv(project / "damaged/manifest.csv")["id"]
     assert set(index[ids]) == {"test"}
+
+
+def test_an_original_that_cannot_be_read_stops_the_damage_with_a_reason(project):
+    number = SPLITS.index("test")
+    (project / f"scans/{number}.png").write_bytes(b"no picture")
+    with pytest.raises(PentimentoError, match=rf"folder:{number}: {number}.png: is another file than"):
+        make_damage(project)
+    assert not (project / "damaged").exists()

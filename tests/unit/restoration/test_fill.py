@@ -1,5 +1,6 @@
 """What every filler promises, and what sets the classical ones apart."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.restoration.fill import fillers
 from pipeline.restoration.steps import FillFailed
 
-NAMES = ("telea", "navier_stokes", "biharmonic")
+NAMES = ("telea", "navier_stokes", "biharmonic", "tension")
 
 
 def smooth(height=40, width=50, channels=3):
@@ -101,6 +102,27 @@ def test_biharmonic_continues_a_slope_where_the_others_flatten_it():
     mask[15:25, 20:30] = True
     errors = {n: np.abs(f(truth, mask) - truth)[mask].mean() for n, f in fillers().items()}
     assert errors["biharmonic"] < 1e-5 < errors["telea"]
+
+
+def test_tension_does_not_bulge_in_a_wide_hole_between_slopes():
+    """At the rim of the left side the picture rises towards the hole, and it falls away on the right."""
+    x = np.linspace(-1, 1, 80, dtype=np.float32)
+    truth = np.broadcast_to((0.9 - 0.8 * np.abs(x))[None, :, None], (60, 80, 1)).copy()
+    mask = np.zeros((60, 80), bool)
+    mask[10:50, 25:55] = True
+    rim = truth[~mask & cv2.dilate(mask.astype(np.uint8), np.ones((5, 5))).astype(bool)].max()
+    highest = {name: fill(truth, mask)[mask].max() for name, fill in fillers().items()}
+    assert highest["tension"] < highest["biharmonic"]
+    assert highest["tension"] < rim + 0.02
+
+
+def test_tension_continues_a_narrow_slope_as_biharmonic_does():
+    x = np.linspace(0, 1, 50, dtype=np.float32)
+    truth = np.broadcast_to(x[None, :, None] ** 2, (40, 50, 1)).copy()
+    mask = np.zeros((40, 50), bool)
+    mask[5:35, 20:24] = True
+    errors = {name: np.abs(fill(truth, mask) - truth)[mask].mean() for name, fill in fillers().items()}
+    assert errors["tension"] < min(errors["telea"], errors["navier_stokes"]) / 4
 
 
 @settings(max_examples=25, deadline=None)

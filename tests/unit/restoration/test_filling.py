@@ -37,7 +37,7 @@ def cracks_and_losses(height, width):
     return hole
 
 
-@pytest.mark.parametrize("method", ["telea", "navier_stokes", "biharmonic"])
+@pytest.mark.parametrize("method", ["telea", "navier_stokes", "biharmonic", "tension"])
 def test_the_bytes_do_not_depend_on_tiles_or_on_where_pixels_are_kept(method, tmp_path):
     pixels = painting(3, 620, 1100)
     hole = cracks_and_losses(620, 1100)
@@ -54,7 +54,9 @@ def test_the_bytes_do_not_depend_on_tiles_or_on_where_pixels_are_kept(method, tm
         assert not np.array_equal(result[hole], pixels[hole])
 
 
-@pytest.mark.parametrize(("method", "allowed"), [("telea", 1), ("navier_stokes", 1), ("biharmonic", 16)])
+@pytest.mark.parametrize(
+    ("method", "allowed"), [("telea", 1), ("navier_stokes", 1), ("biharmonic", 16), ("tension", 16)]
+)
 def test_a_hole_larger_than_a_tile_is_of_one_piece(method, allowed, tmp_path):
     rows, columns = np.mgrid[:400, :700].astype(np.float64)
     grain = np.random.default_rng(0).normal(0, 500, (400, 700, 1))
