@@ -36,8 +36,7 @@ from numpy.typing import NDArray
 from pipeline import environment, paths
 from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.archive.shards import INDEX
-from pipeline.archive.tables import read_table
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.originals import read_originals, works_of
 from pipeline.errors import ItemError
 from pipeline.evaluation.bootstrap import Interval, mean_interval
 from pipeline.evaluation.detection import compare
@@ -211,18 +210,12 @@ def _restored(clean: Pixels, damaged: Pixels, found: Mask, filler: Filler) -> di
 
 
 def _paintings(arguments: argparse.Namespace) -> list[NDArray[np.uint8]]:
-    if arguments.images:
-        files = _files(arguments.images)
-    else:
+    if arguments.images is None:
         root = paths.project_root()
-        works = read_table(root / paths.WORKS).set_index("id")
-        index = read_table(root / paths.PREPARED / INDEX)
-        chosen = sorted(index.loc[index["split"] == "test", "id"])
-        files = [
-            file_of(str(works.loc[key, "location"]), str(works.loc[key, "path"]), root) for key in chosen
-        ]
+        works = works_of(root / paths.WORKS, root / paths.PREPARED / INDEX, "test").sort_values("id")
+        return list(read_originals(works[: arguments.limit], root, arguments.side))
     pictures: list[NDArray[np.uint8]] = []
-    for path in files:
+    for path in _files(arguments.images):
         if len(pictures) == arguments.limit:
             break
         try:

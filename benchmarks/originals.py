@@ -10,10 +10,8 @@ from pathlib import Path
 from pretraining import Pictures
 
 from pipeline import paths
-from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
-from pipeline.archive.tables import read_table
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.originals import read_originals, works_of
 from pipeline.errors import PentimentoError
 
 
@@ -23,13 +21,11 @@ def originals(root: Path, split: str, side: int | None = None) -> Pictures:
     Those larger than `side` pixels are reduced to it.
 
     Raises:
-        PentimentoError: when the archive has not been prepared.
+        PentimentoError: when the archive has not been prepared, or a file is no longer what it was.
     """
     missing = [path for path in (paths.WORKS, paths.PREPARED / INDEX) if not (root / path).is_file()]
     if missing:
         raise PentimentoError(f"{root / missing[0]} is missing: run `make demo` first, or give --images DIR")
-    works = read_table(root / paths.WORKS)[["id", "location", "path"]]
-    index = read_table(root / paths.PREPARED / INDEX)[["id", "split"]]
-    chosen = works.merge(index[index["split"] == split], on="id")
-    files = [file_of(str(row.location), str(row.path), root) for row in chosen.itertuples()]
-    return [read_rgb(file, side) for file in files]
+    return list(
+        read_originals(works_of(root / paths.WORKS, root / paths.PREPARED / INDEX, split), root, side)
+    )

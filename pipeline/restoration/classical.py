@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ _SPAN = 0.7  # a picture that uses so much of its range is not faded
 _GAIN = 1.6  # how much contrast is given back, at most
 _RANGE = (0.5, 99.5)  # percentiles: what lies beyond is dust and glare
 _BLOCK = 16  # pixels: noise is told from texture in the smoothest blocks of this side
+_GROWS = 1.1  # what seems to be noise and grows so much in a picture half as large is canvas or paint
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,14 @@ class LevelsAndDenoise:
     reach = 12
     scale = 1
     multiple = 1
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer: the noise that is taken away and the levels that become black and white, of 255."""
+        noise = self.sigma if self.sigma >= _CLEAN else 0.0
+        return {
+            name: round(255 * v, 2) for name, v in (("noise", noise), ("low", self.low), ("high", self.high))
+        }
 
     def tuned(self, look: Look) -> LevelsAndDenoise:
         """See Enhancer; ink (CMYK) is not stretched."""
@@ -67,6 +77,11 @@ class Lanczos:
     name = "lanczos"
     reach = 8
     multiple = 1
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer: nothing."""
+        return {}
 
     def tuned(self, look: Look) -> Lanczos:
         """See Enhancer."""
@@ -115,3 +130,19 @@ def noise_level(look: Look) -> float:
     channels = look.overview.shape[2]
     # The mean of the channels has less noise than each of them.
     return float(np.quantile(np.concatenate(found), 0.1) * np.sqrt(np.pi / 2) / 6 * np.sqrt(channels))
+
+
+def is_texture(look: Look) -> bool:
+    """Whether what `noise_level` finds is canvas, grain of paint or a JPEG's remains, and no noise.
+
+    In a picture reduced to half its size, by means of four pixels, noise of single pixels halves, while
+    texture stays as strong as it was, or seems to grow.
+    """
+    halves = tuple(_halved(sample) for sample in look.samples)
+    return noise_level(replace(look, samples=halves)) > _GROWS * noise_level(look)
+
+
+def _halved(pixels: Pixels) -> Pixels:
+    rows, columns = (size // 2 * 2 for size in pixels.shape[:2])
+    fours = pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, pixels.shape[2])
+    return np.asarray(fours.mean(axis=(1, 3)), np.float32)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy as np
 from pipeline.archive.atomic import write_json
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
+from pipeline.archive.formats.slices import Slices
 from pipeline.archive.imagefile import ImageFile, Page, count_pages, decode, open_image
 from pipeline.archive.imagewrite import NewPage, Written, write
 from pipeline.errors import ItemError
@@ -29,6 +31,7 @@ from pipeline.restoration.enhancing import improve
 from pipeline.restoration.filling import Account, fill
 from pipeline.restoration.masks import Damage, find_damage
 from pipeline.restoration.methods import Kit
+from pipeline.restoration.quantisation import luma_step
 from pipeline.restoration.statements import source_type, statement
 
 
@@ -66,6 +69,7 @@ class Result:
     new: NewPage | None  # None: the page stays as it is
     damage: Damage
     improved: str | None  # the method that changed the whole page
+    judged: Mapping[str, float | bool] = field(default_factory=dict)  # see Enhancer
 
 
 def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
@@ -163,19 +167,26 @@ def _restore_page(
         raise ItemError(f"has {share:.1%} damage; more than max_damage ({limit:.0%}) is not invented")
     if damage.pixels:
         fill(canvas, mask, kit, account, damage.kind)
+    judged: Mapping[str, float | bool] = {}
     if kit.improver is not None and kit.classical_improver is not None:
         larger = (page.height * kit.improver.scale, page.width * kit.improver.scale, page.channels)
         out = stack.enter_context(Canvas(larger, page.dtype, page.colours, tree.partial))
-        done = improve(canvas, out, kit.improver, kit.classical_improver, settings.tile)
+        # A new JPEG with the source's tables would fall back into its steps: worse than left alone.
+        step = None
+        if file.format == "jpeg" and settings.jpeg_output == "tiff":
+            with Slices(file.path) as content:
+                step = luma_step(content)
+        done = improve(canvas, out, kit.improver, kit.classical_improver, settings.tile, step)
         account.fallbacks += done.fallbacks
+        judged = done.judged
         if done.changed:
             _close(canvas, mask)
-            return Result(NewPage(out, None), damage, done.method)
+            return Result(NewPage(out, None), damage, done.method, judged)
         out.close()
     if damage.pixels:
-        return Result(NewPage(canvas, mask), damage, None)
+        return Result(NewPage(canvas, mask), damage, None, judged)
     _close(canvas, mask)
-    return Result(None, damage, None)
+    return Result(None, damage, None, judged)
 
 
 def _masks(path: Path | None, pages: int) -> list[tuple[Path, int] | None]:
@@ -258,6 +269,7 @@ def _page(page: Page, result: Result) -> dict[str, Any]:
         "width": size[1],
         "height": size[0],
         "masked_pixels": result.damage.pixels,
+        "judged": dict(result.judged),
         "kept_as_it_is": result.new is None,
     }
 

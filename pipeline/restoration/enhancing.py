@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,11 +25,19 @@ class Improvement:
     """What a step did to a picture."""
 
     method: str
+    judged: Mapping[str, float | bool]  # what the picture set it to
     changed: bool = False  # whether any sample differs from the source's
     fallbacks: list[str] = field(default_factory=list)
 
 
-def improve(canvas: Canvas, out: Canvas, method: Enhancer, fallback: Enhancer, side: int) -> Improvement:
+def improve(
+    canvas: Canvas,
+    out: Canvas,
+    method: Enhancer,
+    fallback: Enhancer,
+    side: int,
+    luma_step: float | None = None,
+) -> Improvement:
     """Every pixel of `canvas` through a method, into `out`.
 
     Args:
@@ -38,16 +47,16 @@ def improve(canvas: Canvas, out: Canvas, method: Enhancer, fallback: Enhancer, s
         method: what is wanted.
         fallback: the classical method of the same scale; it takes the tiles where `method` fails.
         side: pixels of a tile's side in the larger of the two pictures.
+        luma_step: of the JPEG that the picture was read from, see Look.
 
     Raises:
         ItemError: when both methods fail on a tile.
     """
-    run = _Run(canvas, out, method, fallback)
     reach = max(method.reach, fallback.reach)
     align = int(np.lcm(_ALIGN, method.multiple))
     grid = Grid(max(_SMALLEST, side // method.scale), reach, align)
-    look = _look(canvas)
-    run.method, run.fallback = method.tuned(look), fallback.tuned(look)
+    look = replace(_look(canvas), luma_step=luma_step)
+    run = _Run(canvas, out, method.tuned(look), fallback.tuned(look))
     run_tiles(canvas.shape, grid, run.tile, run.put, method.scale)
     return run.done
 
@@ -56,7 +65,7 @@ class _Run:
     def __init__(self, canvas: Canvas, out: Canvas, method: Enhancer, fallback: Enhancer) -> None:
         self.canvas, self.out = canvas, out
         self.method, self.fallback = method, fallback
-        self.done = Improvement(method.name, changed=method.scale > 1)
+        self.done = Improvement(method.name, method.judged, changed=method.scale > 1)
 
     def tile(self, tile: Tile) -> Values:
         colours, scale = self.canvas.colours, self.method.scale

@@ -6,15 +6,17 @@ pixels within its reach only, so that windows which show that much context leave
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.restoration.classical import Lanczos, lanczos, noise_level
+from pipeline.restoration.classical import Lanczos, is_texture, lanczos, noise_level
 from pipeline.restoration.inference import AnyEngine, Array, Precision
 from pipeline.restoration.network import open_network
+from pipeline.restoration.quantisation import lost
 from pipeline.restoration.steps import Look, Pixels, StepFailed
 
 if TYPE_CHECKING:
@@ -63,10 +65,11 @@ class _Network:
 
 
 class LearntEnhancer(_Network):
-    """Takes noise away by the network in a folder, then gives the whole picture's colours back.
+    """Takes noise and JPEG blocks away by the network in a folder, then gives the picture's colours back.
 
-    A picture whose noise is less than `LEAST_NOISE` is not denoised, and one whose colours are judged
-    sound keeps them: a picture that needs neither comes back bit for bit.
+    A picture whose noise is less than `LEAST_NOISE`, or seems to be texture, is not denoised, and one
+    whose colours are judged sound keeps them. A JPEG's blocks hide noise: what is to be taken away there
+    is known from its table (see quantisation.lost). What needs none of it comes back bit for bit.
 
     Args:
         folder: card and weights.
@@ -75,7 +78,8 @@ class LearntEnhancer(_Network):
         cache: folder in which the ONNX model is kept; None is the state folder of the project that
             `folder` lies in; outside a project it is made each time (seconds).
         colour: what judges the colours; None leaves them alone.
-        sigma: the noise's standard deviation, of [0, 1]; None estimates it from the picture.
+        sigma: the noise's standard deviation, of [0, 1]; None judges it, and a JPEG's loss, from the
+            picture.
         precision: see inference.open_session; None is bf16 for OpenVINO. What is added is small, so that
             bf16 costs less than a level of 8 bit.
 
@@ -100,21 +104,47 @@ class LearntEnhancer(_Network):
         if sigma is not None and not (np.isfinite(sigma) and sigma >= 0):
             raise ValueError(f"sigma is a standard deviation of [0, 1], not {sigma}")
         self.colour, self.given, self.sigma = colour, sigma, sigma or 0.0
+        self.texture, self.blocks = False, 0.0  # blocks: the level that a JPEG's loss is taken for
         self.colours: ColourMap | None = None
+
+    @property
+    def level(self) -> float:
+        """The standard deviation, of [0, 1], that the network is told; 0: the picture is not denoised."""
+        noise = self.sigma if self.sigma >= LEAST_NOISE and not self.texture else 0.0
+        return min(max(noise, self.blocks), MOST_NOISE)
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer.
+
+        noise: its estimate, of 255; texture: whether it was held for texture and left; jpeg: the level that
+        a JPEG's loss was taken for, of 255, 0 for none; level: what the network was told, of 255, 0 when
+        nothing was taken away; colours: whether they were changed.
+        """
+        levels = {"noise": self.sigma, "jpeg": self.blocks, "level": self.level}
+        told = {name: round(255 * value, 2) for name, value in levels.items()}
+        recoloured = self.colours is not None and not self.colours.identity
+        return {**told, "texture": self.texture, "colours": recoloured}
 
     def tuned(self, look: Look) -> LearntEnhancer:
         """See Enhancer: the noise is measured where the samples are smoothest, the colours overall."""
         tuned = copy(self)
-        tuned.sigma = _UNDERESTIMATED * noise_level(look) if self.given is None else self.given
-        rgb = look.overview.shape[2] == 3
+        channels = look.overview.shape[2]
+        if self.given is None:
+            tuned.sigma = _UNDERESTIMATED * noise_level(look)
+            tuned.texture = tuned.sigma >= LEAST_NOISE and is_texture(look)
+            tuned.blocks = lost(look.luma_step) if channels != 4 else 0.0  # the network knows no ink
+        else:
+            tuned.sigma, tuned.texture, tuned.blocks = self.given, False, 0.0
+        rgb = channels == 3
         tuned.colours = self.colour.tuned(look.overview) if self.colour is not None and rgb else None
         return tuned
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """See Enhancer; ink (CMYK) is refused where it has noise."""
         result = pixels
-        if self.sigma >= LEAST_NOISE:
-            level = np.full((1, 1, *pixels.shape[:2]), min(self.sigma, MOST_NOISE), np.float32)
+        if self.level:
+            level = np.full((1, 1, *pixels.shape[:2]), self.level, np.float32)
             result = pixels + self._residual(pixels, pixels.shape, self.name, level)
         return result if self.colours is None else self.colours(np.clip(result, 0, 1))
 
@@ -144,6 +174,11 @@ class LearntUpscaler(_Network):
         super().__init__(folder, "upscaler", engine, cache, precision)
         self.scale = int(self.card["arguments"]["scale"])
         self.reach = max(self.reach, Lanczos.reach)
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer: nothing."""
+        return {}
 
     def tuned(self, look: Look) -> LearntUpscaler:
         """See Enhancer: itself."""

@@ -7,6 +7,7 @@ say how many pixels around a place its result may depend on: tiles show them tha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -84,10 +85,12 @@ class Look:
 
     overview: (h, w, C), the picture reduced to at most 512 pixels a side.
     samples: some windows of it at full size, (256, 256, C) or smaller.
+    luma_step: of the JPEG that it was read from (see quantisation.luma_step), or None.
     """
 
     overview: Pixels
     samples: tuple[Pixels, ...]
+    luma_step: float | None = None
 
 
 class Enhancer(Protocol):
@@ -108,6 +111,10 @@ class Enhancer(Protocol):
     @property
     def multiple(self) -> int:
         """The sides of what it is given must be multiples of it."""
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """What it was set to by the picture, for the sidecar; empty when it needs no setting."""
 
     def tuned(self, look: Look) -> Enhancer:
         """The method, set to one picture; itself, when it needs no setting."""

@@ -13,10 +13,8 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path
-from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
-from pipeline.archive.tables import read_table
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.originals import read_originals, works_of
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track
@@ -39,16 +37,14 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write works/KIND/NAME, masks/KIND/NAME.png (white = damage), truth/KIND/NAME.png."""
-    works = read_table(inputs["works"]).set_index("id")
-    index = read_table(inputs["prepared"] / INDEX)
-    chosen = index.loc[index["split"] == "test", "id"].sort_values()[: params.works]
-    if chosen.empty:
+    works = works_of(inputs["works"], inputs["prepared"] / INDEX, "test")
+    works = works.sort_values("id")[: params.works]
+    if works.empty:
         raise PentimentoError("damage: the test split is empty; raise prepare.split's last share")
     rows: list[dict[str, Any]] = []
     with atomic_path(outputs["damaged"]) as folder:
-        for number, key in enumerate(track(list(chosen), "damage")):
-            work = works.loc[key]
-            truth = read_rgb(file_of(work["location"], work["path"], ctx.root), params.max_side)
+        originals = track(read_originals(works, ctx.root, params.max_side), "damage", len(works))
+        for number, (key, truth) in enumerate(zip(works["id"], originals, strict=True)):
             kind = MASKED[number % len(MASKED)]
             layout = FORMATS[(number + number // len(MASKED)) % len(FORMATS)]
             name = f"{kind}/{_file_name(str(key))}{_SUFFIX[layout]}"

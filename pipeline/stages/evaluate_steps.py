@@ -1,4 +1,8 @@
-"""Evaluate steps: detection, enhancing and enlarging, classical against learnt; which one does what."""
+"""Evaluate steps: detection, enhancing and enlarging, classical against learnt; which one does what.
+
+All are judged on the works' originals, as a restoration meets them: on the reduced pictures of
+data/prepared, which are sharper, the learnt detector is much worse.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
-from pipeline.archive.shards import Shards
+from pipeline.archive.shards import INDEX
 from pipeline.archive.sheets import contact_sheet
+from pipeline.catalog.originals import read_originals, works_of
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.detection import compare
@@ -37,6 +42,9 @@ WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 CLEAN = "undamaged"
 AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
+SIDE = 1024  # pixels of the longer side; larger originals are reduced to it, as for the detector's training
+MIDDLE = 256  # pixels of a side; enhancing and enlarging are judged on so much of the middle: both are local
+_OVERVIEW = 512  # pixels of the longer side: what a restoration judges colours by
 FALSE_ALARMS = (
     0.005  # share of an undamaged picture that a detector may give up to be painted over, on average
 )
@@ -57,25 +65,25 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    shards = Shards(inputs["prepared"])
     methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED))
     tables: dict[str, pd.DataFrame] = {}
     shown = [*methods.enhancers][-1]
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
-        chosen = shards.rows(split)[:most]
-        if not chosen:
+        chosen = works_of(inputs["works"], inputs["prepared"] / INDEX, split)[:most]
+        if chosen.empty:
             raise PentimentoError(f"evaluate_steps: the {split} split is empty; see prepare.split")
         rows: list[Row] = []
-        for number, row in enumerate(track(chosen, f"evaluate_steps: {split}")):
-            truth = shards[row].astype(np.float32) / np.float32(255)
+        pictures = read_originals(chosen, ctx.root, SIDE)
+        for number, picture in enumerate(track(pictures, f"evaluate_steps: {split}", len(chosen))):
+            truth = picture.astype(np.float32) / np.float32(255)
             seeds = [params.seed, int(split == "test"), number]
             rows += [{"work": number, **line} for line in methods.detected(truth, seeds)]
-            for line, pictures in methods.enhanced(truth, params.noise, seeds):
+            for line, shown_as in methods.enhanced(truth, params.noise, seeds):
                 rows.append({"work": number, **line})
                 if split == "test" and number < params.panels and line["method"] == shown:
-                    sheet.append(pictures)
-            rows += [{"work": number, **line} for line in methods.enlarged(truth)]
+                    sheet.append(shown_as)
+            rows += [{"work": number, **line} for line in methods.enlarged(_middle(truth))]
         tables[split] = pd.DataFrame(rows)
     steps = choose(tables["val"])
     for step, entry in steps.items():
@@ -130,7 +138,10 @@ class _Methods:
     def enhanced(
         self, truth: Pixels, levels: tuple[float, ...], seeds: list[int]
     ) -> Iterator[tuple[Row, list[Pixels]]]:
-        """PSNR and colour difference (CIEDE2000) after noise of some levels, fading and varnish."""
+        """PSNR and colour difference (CIEDE2000) of the middle after noise of some levels, fading, varnish.
+
+        What a method is set by is the whole picture, as in a restoration.
+        """
         aged: dict[str, Pixels] = {CLEAN: truth}
         rng = np.random.default_rng([*seeds, 100])
         for level in levels:
@@ -138,9 +149,11 @@ class _Methods:
             aged[f"noise {level:g}"] = _rounded(noisy)
         for kind in AGEINGS[1:]:
             aged[kind] = _rounded(damage(truth, [kind], rng)[0])
-        for kind, before in aged.items():
+        truth = _middle(truth)
+        for kind, whole in aged.items():
+            look, before = Look(_overview(whole), (whole,)), _middle(whole)
             for name, method in self.enhancers.items():
-                after = apply(method.tuned(Look(before, (before,))), before)
+                after = apply(method.tuned(look), before)
                 row = {"step": "enhance", "kind": kind, "method": name}
                 figures = {"psnr": _psnr(after, truth), "colour": difference(after, truth)}
                 figures |= {"psnr_before": _psnr(before, truth), "colour_before": difference(before, truth)}
@@ -206,6 +219,19 @@ def _by_method(means: pd.Series[float]) -> dict[str, float]:
     return {str(method): round(float(value), 4) for method, value in means.items()}
 
 
+def _middle(pixels: Pixels) -> Pixels:
+    """The middle (h, w, C) of a picture, `MIDDLE` pixels a side where it has so many."""
+    top, left = (max(0, (size - MIDDLE) // 2) for size in pixels.shape[:2])
+    return pixels[top : top + MIDDLE, left : left + MIDDLE]
+
+
+def _overview(pixels: Pixels) -> Pixels:
+    """The picture (h, w, C) reduced to `_OVERVIEW` pixels a side at most."""
+    factor = -(-max(pixels.shape[:2]) // _OVERVIEW)
+    size = (-(-pixels.shape[1] // factor), -(-pixels.shape[0] // factor))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
 def _rounded(pixels: Any) -> Pixels:
     """As an 8-bit file would hold it."""
     return np.asarray(np.round(np.clip(pixels, 0, 1) * 255) / 255, np.float32)
@@ -225,6 +251,7 @@ STAGE = Stage(
     Params,
     run,
     inputs={
+        "works": paths.WORKS,
         "prepared": paths.PREPARED,
         **{f"{name} weights": paths.PRETRAINED / name for name in WEIGHTS},
     },

@@ -1,15 +1,19 @@
 """The other steps are measured on the same works, and the better method of each is chosen."""
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pipeline import paths
-from pipeline.archive.shards import write_shards
+from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
 from pipeline.restoration.choice import choose_steps
+from pipeline.restoration.classical import Lanczos
+from pipeline.restoration.detect import ClassicalDetector
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
 from pipeline.stages.evaluate_steps import CLEAN, choose, reduced
@@ -18,19 +22,36 @@ from tests.conftest import painting
 SPLITS = ["val"] * 2 + ["test"] * 2
 
 
+PARAMS = evaluate_steps.Params(choosing=2, testing=2, noise=(20,), panels=1, seed=0)
+
+
 @pytest.fixture
 def project(tmp_path):
-    pictures = [(f"folder:{n}", painting(n)) for n in range(len(SPLITS))]
-    index = write_shards(tmp_path / "prepared", pictures).assign(split=SPLITS)
-    index.to_parquet(tmp_path / "prepared" / "index.parquet")
+    """Four works: their originals, the table that says where those are, and the splits."""
+    files = [tmp_path / f"archive/{number}.png" for number in range(len(SPLITS))]
+    files[0].parent.mkdir()
+    for number, file in enumerate(files):
+        Image.fromarray(painting(number)).save(file)
+    works = pd.DataFrame({"id": [f"folder:{file.name}" for file in files]})
+    places = {"location": "archive", "path": [file.name for file in files]}
+    works.assign(**places, sha256=[file_sha256(file) for file in files]).to_parquet(
+        tmp_path / "works.parquet"
+    )
+    (tmp_path / "prepared").mkdir()
+    works.assign(split=SPLITS).to_parquet(tmp_path / "prepared/index.parquet")
+    (tmp_path / ".dvc").mkdir()  # what relative locations are relative to
     return tmp_path
 
 
-def test_without_weights_all_steps_are_classical(project):
-    params = evaluate_steps.Params(choosing=2, testing=2, noise=(20,), panels=1, seed=0)
+def evaluate(project):
+    inputs = {"works": project / "works.parquet", "prepared": project / "prepared"}
     outputs = {"plots": project / "plots", "steps": project / "models/steps.json"}
     context = Context("evaluate_steps", project, "fingerprint", "0" * 64)
-    metrics = evaluate_steps.run(params, {"prepared": project / "prepared"}, outputs, context)
+    return evaluate_steps.run(PARAMS, inputs, outputs, context), outputs
+
+
+def test_without_weights_all_steps_are_classical(project):
+    metrics, outputs = evaluate(project)
     steps = {"detect", "enhance", "upscale_x2", "upscale_x4"}
     assert metrics["best"] == choose_steps(outputs["steps"]) == dict.fromkeys(steps, "classical")
     figures = metrics["figures"]
@@ -41,6 +62,71 @@ def test_without_weights_all_steps_are_classical(project):
     assert figures["upscale_x2"]["reduced"]["classical"]["psnr"]["value"] > 20
     assert (outputs["plots"] / "enhanced.png").is_file()
     assert set(pd.read_csv(outputs["plots"] / "by_kind.csv")["step"]) == steps
+
+
+@pytest.mark.parametrize(
+    ("size", "searched", "enlarged"),
+    [((40, 60), (40, 60), (40, 60)), ((500, 700), (429, 600), (256, 256))],
+)
+def test_all_of_an_original_is_searched_and_its_middle_enlarged(
+    project, monkeypatch, size, searched, enlarged
+):
+    shown = {"detect": set(), "upscale": set()}
+
+    class Search(ClassicalDetector):
+        def __call__(self, pixels, place):
+            shown["detect"] |= {pixels.shape[:2], (place.height, place.width)}
+            return super().__call__(pixels, place)
+
+    class Enlarge(Lanczos):
+        def __call__(self, pixels):
+            shown["upscale"].add((pixels.shape[0] * self.scale, pixels.shape[1] * self.scale))
+            return super().__call__(pixels)
+
+    monkeypatch.setattr(evaluate_steps, "ClassicalDetector", Search)
+    monkeypatch.setattr(evaluate_steps, "Lanczos", Enlarge)
+    monkeypatch.setattr(evaluate_steps, "SIDE", 600)
+    works = pd.read_parquet(project / "works.parquet")
+    for number, name in enumerate(works["path"]):
+        file = project / "archive" / name
+        Image.fromarray(painting(number, *size)).save(file)
+        works.loc[number, "sha256"] = file_sha256(file)
+    works.to_parquet(project / "works.parquet")
+    evaluate(project)
+    assert shown == {"detect": {searched}, "upscale": {enlarged}}
+
+
+def test_the_same_works_give_the_same_bytes(project):
+    first, outputs = evaluate(project)
+    files = [outputs["steps"], *sorted(outputs["plots"].iterdir())]
+    before = [file.read_bytes() for file in files]
+    assert evaluate(project)[0] == first and [file.read_bytes() for file in files] == before
+
+
+def _vanish(file):
+    file.unlink()
+
+
+def _replace(file):
+    Image.fromarray(painting(99)).save(file)
+
+
+@pytest.mark.parametrize(
+    ("happen", "told"),
+    [(_vanish, "its file is gone (1.png)"), (_replace, "1.png: is another file than the one that")],
+)
+def test_an_original_that_is_no_longer_there_is_named(project, happen, told):
+    happen(project / "archive/1.png")
+    with pytest.raises(PentimentoError, match=re.escape(told)) as raised:
+        evaluate(project)
+    assert str(raised.value).startswith("folder:1.png: ") and "pentimento sync" in str(raised.value)
+
+
+def test_an_empty_split_is_named(project):
+    index = pd.read_parquet(project / "prepared/index.parquet").assign(split="test")
+    index.to_parquet(project / "prepared/index.parquet")
+    with pytest.raises(PentimentoError, match="the val split is empty"):
+        evaluate(project)
 
 
 def rows(method, f1, changed, precision=0.9):

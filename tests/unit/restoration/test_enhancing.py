@@ -90,7 +90,7 @@ def test_alpha_is_kept_and_grows_with_the_picture(tmp_path):
 class Broken:
     """Gives what no picture can hold, in tiles that begin at the left."""
 
-    name, reach, scale, multiple = "broken", 4, 1, 8
+    name, reach, scale, multiple, judged = "broken", 4, 1, 8, {}
 
     def tuned(self, look):
         return self

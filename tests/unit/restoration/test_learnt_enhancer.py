@@ -34,8 +34,15 @@ def scene(height=72, width=104, channels=3, seed=0):
     return values.astype(np.float32)
 
 
-def look(pixels):
-    return Look(pixels, (pixels,))
+def look(pixels, luma_step=None):
+    return Look(pixels, (pixels,), luma_step)
+
+
+def weave(channels=3):
+    """Threads five pixels apart, both ways, strong enough to be estimated as noise."""
+    y, x = np.mgrid[:128, :128] * (2 * np.pi / 5)
+    threads = 0.5 + 0.12 * np.sin(x) * np.sin(y)
+    return np.repeat(threads[..., None], channels, axis=2).astype(np.float32)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -56,6 +63,42 @@ def test_a_picture_that_needs_nothing_comes_back_bit_for_bit(saved):
     assert tuned.sigma < LEAST_NOISE and tuned(clean) is clean
     ink = np.zeros((8, 8, 4), np.float32)
     assert enhancer.tuned(look(ink))(ink) is ink
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_texture_is_left_alone_and_noise_on_it_is_not(saved, channels):
+    enhancer, canvas = LearntEnhancer(saved("enhancer"), "torch"), weave(channels)
+    tuned = enhancer.tuned(look(canvas))
+    assert tuned.sigma >= LEAST_NOISE and tuned.texture and tuned.level == 0
+    assert tuned.judged["texture"] and tuned.judged["level"] == 0 < tuned.judged["noise"]
+    assert tuned(canvas) is canvas
+    noisy = canvas + np.random.default_rng(0).normal(0, 0.15, canvas.shape).astype(np.float32)
+    tuned = enhancer.tuned(look(noisy))
+    assert not tuned.texture and tuned.level == tuned.sigma > 0.1
+    given = LearntEnhancer(saved("enhancer"), "torch", sigma=0.1)
+    assert given.tuned(look(canvas)).level == 0.1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_table_of_a_jpeg_says_what_is_to_be_taken_away(saved, channels):
+    enhancer = LearntEnhancer(saved("enhancer"), "torch")
+    smooth = np.full((64, 64, channels), 0.5, np.float32)
+    assert enhancer.tuned(look(smooth, 8.0))(smooth) is smooth
+    tuned = enhancer.tuned(look(smooth, 12.0))
+    assert tuned.level == pytest.approx(2 / 255) and tuned.sigma < LEAST_NOISE
+    assert tuned.judged["jpeg"] == tuned.judged["level"] == 2
+    assert (tuned(smooth) != smooth).any() and enhancer.level == 0
+    canvas = weave(channels)
+    assert enhancer.tuned(look(canvas, 12.0)).level == pytest.approx(2 / 255)
+    noisy = smooth + np.random.default_rng(0).normal(0, 0.08, smooth.shape).astype(np.float32)
+    assert enhancer.tuned(look(noisy, 12.0)).level == enhancer.tuned(look(noisy)).level > 0.06
+
+
+def test_the_table_counts_neither_for_ink_nor_where_a_level_is_given(saved):
+    ink = np.full((64, 64, 4), 0.5, np.float32)
+    assert LearntEnhancer(saved("enhancer"), "torch").tuned(look(ink, 40.0))(ink) is ink
+    given = LearntEnhancer(saved("enhancer"), "torch", sigma=0.0).tuned(look(scene(), 40.0))
+    assert given.level == 0
 
 
 def test_a_given_level_is_kept_whatever_the_picture(saved):
