@@ -29,6 +29,7 @@ AnyEngine = Literal["auto", "torch", "onnx", "openvino"]
 Precision = Literal["fp32", "bf16"]
 Array = NDArray[np.float32]
 
+_KEPT: list[Any] = []  # what OpenVINO must not be asked to give back; see _openvino_core
 PACKAGES: dict[Engine, str] = {"torch": "torch", "onnx": "onnxruntime", "openvino": "openvino"}
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # of NVIDIA, AMD, and any GPU under WSL 2
 _MISSING_OPERATOR = re.compile(
@@ -78,9 +79,8 @@ def _bf16() -> bool:
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-@lru_cache(maxsize=1)
 def _openvino_core() -> Any:
-    """OpenVINO, once for this process, and never given back.
+    """OpenVINO, never given back: a network is loaded once and used to the end, so they are few.
 
     A core gives the thread a stack of its own for signals (2026.4), and takes it away in the end. Of several
     that end in the order in which they began, the last puts back the stack of one that is gone: the next
@@ -88,7 +88,8 @@ def _openvino_core() -> Any:
     """
     import openvino
 
-    return openvino.Core()
+    _KEPT.append(openvino.Core())
+    return _KEPT[-1]
 
 
 def gpu() -> str | None:
@@ -239,6 +240,7 @@ class _OpenVino:
         except (RuntimeError, MemoryError) as error:
             raise StepFailed(f"openvino: {_reason(error)}") from None
         if not found.size:
+            _KEPT.append((self._compiled, request))  # once it is gone, other networks crash
             self._compiled = self._compile()
             raise StepFailed("openvino: it gave no result; sizes that do not fit, or too little memory")
         return found

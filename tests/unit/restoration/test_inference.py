@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from importlib import import_module
 
 import numpy as np
 import onnx
@@ -127,7 +126,6 @@ def test_what_an_engine_cannot_run_is_said(monkeypatch, model):
     with pytest.raises(PentimentoError, match="fp32 only"):
         open_session("onnx", model.onnx, "bf16")
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.setattr(inference, "_openvino_core", lambda: import_module("openvino"))  # as it begins
     with pytest.raises(PentimentoError, match=r"needs the package openvino: .*\.\[openvino\]"):
         open_session("openvino", model.onnx)
 
