@@ -50,6 +50,7 @@ from pipeline.restoration.enhancing import improve
 from pipeline.restoration.learnt_enhancer import LearntEnhancer
 from pipeline.restoration.quantisation import luma_step
 from pipeline.restoration.steps import Pixels
+from pipeline.training.enhancer import eight_bit
 
 FIRST = "damaged"
 ITERATIONS = 8  # of Richardson and Lucy's: more of them raise the noise
@@ -198,8 +199,7 @@ def off_grid(picture: Any, side: int | None) -> Any:
 
 def noisy(pixels: Pixels, level: float, rng: np.random.Generator) -> Pixels:
     """A picture with white noise of a level, of [0, 1], rounded to 8 bit."""
-    values = np.clip(pixels + rng.normal(0, level, pixels.shape), 0, 1)
-    return np.asarray(np.rint(values * 255) / 255, np.float32)
+    return eight_bit(pixels + rng.normal(0, level, pixels.shape))
 
 
 def as_jpeg(picture: Any, quality: int) -> bytes:

@@ -26,6 +26,38 @@ from pipeline.restoration.settings import Settings
 from pipeline.restoration.steps import Filler
 
 ROOT = Path(__file__).resolve().parents[1]
+# Section train_restorer of params.yaml, for a network and an archive that are trained on in a second.
+TRAIN_RESTORER = {
+    "kinds": ["cracks", "losses"],
+    "start": "navier_stokes",
+    "start_from": None,
+    "network": {"widths": [8, 8], "blocks": 1, "dilations": [1]},
+    "examples": {
+        "crop": 32,
+        "per_picture": 2,
+        "pictures": 4,
+        "least_share": 0.001,
+        "validation_pictures": 2,
+    },
+    "fft_weight": 0.0,
+    "bf16": True,
+    "epochs": 2,
+    "batch_size": 4,
+    "learning_rate": 0.002,
+    "cosine": True,
+    "ema_decay": 0.5,
+    "clip_norm": 1.0,
+    "patience": 0,
+    "seed": 0,
+    "adversarial": {
+        "weight": 0.0,
+        "from_epoch": 1,
+        "width": 4,
+        "levels": 2,
+        "discriminator_rate": 0.001,
+        "psnr_given_up": 100.0,
+    },
+}
 
 
 def restore_settings(**changes: object) -> Settings:

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,10 +9,8 @@ from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration import engine
 from pipeline.restoration.choice import Choice, choose
-from pipeline.restoration.classical import LevelsAndDenoise
 from pipeline.restoration.engine import Tree, Work, restore_work
 from pipeline.restoration.fill import fillers
-from pipeline.restoration.learnt_enhancer import LearntEnhancer
 from pipeline.restoration.masks import write_mask
 from pipeline.restoration.methods import load_kit
 from pipeline.restoration.statements import EDITED_BY_ALGORITHM
@@ -273,39 +270,6 @@ def test_a_picture_that_enhancing_does_not_change_is_a_byte_copy(made):
         done = restore_work(work, tree, enhance)
         assert done["copied"] == (not holes)
         assert np.array_equal(read(tree.works / "a/b.png")[~hole], read(work.source)[~hole])
-
-
-@pytest.fixture(scope="module")
-def enhancer():
-    return LearntEnhancer(Path(__file__).parents[3] / "pretrained/enhancer", "torch")
-
-
-@pytest.mark.parametrize("kind", ["rgb", "grey"])
-def test_the_blocks_of_a_jpeg_are_smoothed_where_no_jpeg_is_written(enhancer, kind, tmp_path):
-    y, x = np.mgrid[:144, :176]
-    shade = 120 + 60 * np.sin(x / 17) + 50 * np.cos((x + 2 * y) / 31) * (np.hypot(x - 80, y - 70) < 50)
-    tints = (1, 0.85, 0.6) if kind == "rgb" else (1,)
-    clean = np.squeeze(np.stack([shade * tint for tint in tints], axis=2).clip(0, 255).astype(np.uint8))
-    Image.fromarray(clean).save(tmp_path / "a.jpg", quality=50)
-    before = read(tmp_path / "a.jpg")
-    Image.fromarray(before).save(tmp_path / "a.png")
-
-    def enhanced(name, output):
-        settings = kit(mode="enhance", jpeg_output=output)
-        tools = dataclasses.replace(settings, improver=enhancer, classical_improver=LevelsAndDenoise())
-        tree = Tree.at(tmp_path / output)
-        done = restore_work(Work(tmp_path / name, name), tree, tools)
-        proof = json.loads((tree.proof / done["proof"]).read_text())
-        return done, proof["pages"][0]["judged"], read(tree.works / done["output"])
-
-    done, judged, after = enhanced("a.jpg", "tiff")
-    assert judged["jpeg"] == judged["level"] > 5 > judged["noise"] and not done["copied"]
-    error, was = (np.square(pixels - clean.astype(float)).mean() for pixels in (after, before))
-    assert error < 0.8 * was
-    for name, output in (("a.png", "tiff"), ("a.jpg", "jpeg")):
-        done, judged, after = enhanced(name, output)
-        assert done["copied"] and judged["jpeg"] == judged["level"] == 0
-        assert np.array_equal(after, before)
 
 
 @pytest.mark.parametrize(("rows", "height"), [(1, 37), (16, 33), (3, 37), (64, 1)])

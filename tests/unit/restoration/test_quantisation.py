@@ -1,14 +1,20 @@
 """How coarse a JPEG's table is, and what level of noise its loss is taken for."""
 
+import dataclasses
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from pipeline.archive.formats.slices import Slices
+from pipeline.paths import PRETRAINED
+from pipeline.restoration.classical import LevelsAndDenoise
+from pipeline.restoration.engine import Tree, Work, restore_work
+from pipeline.restoration.learnt_enhancer import LearntEnhancer
 from pipeline.restoration.quantisation import LEAST_STEP, lost, luma_step
-from tests.conftest import painting
+from tests.conftest import ROOT, kit, painting
 
 
 def saved(kind="JPEG", **how):
@@ -61,3 +67,40 @@ def test_coarse_tables_alone_count_and_none_for_more_than_ten_levels():
     assert lost(30.0) == pytest.approx(5 / 255)
     assert lost(60.0) == lost(255.0) == pytest.approx(10 / 255)
     assert lost(luma_step(saved(quality=95))) == 0 < lost(luma_step(saved(quality=90)))
+
+
+def read(path):
+    return np.asarray(Image.open(path))
+
+
+@pytest.fixture(scope="module")
+def enhancer():
+    return LearntEnhancer(ROOT / PRETRAINED / "enhancer", "torch")
+
+
+@pytest.mark.parametrize("kind", ["rgb", "grey"])
+def test_the_blocks_of_a_jpeg_are_smoothed_where_no_jpeg_is_written(enhancer, kind, tmp_path):
+    y, x = np.mgrid[:144, :176]
+    shade = 120 + 60 * np.sin(x / 17) + 50 * np.cos((x + 2 * y) / 31) * (np.hypot(x - 80, y - 70) < 50)
+    tints = (1, 0.85, 0.6) if kind == "rgb" else (1,)
+    clean = np.squeeze(np.stack([shade * tint for tint in tints], axis=2).clip(0, 255).astype(np.uint8))
+    Image.fromarray(clean).save(tmp_path / "a.jpg", quality=50)
+    before = read(tmp_path / "a.jpg")
+    Image.fromarray(before).save(tmp_path / "a.png")
+
+    def enhanced(name, output):
+        settings = kit(mode="enhance", jpeg_output=output)
+        tools = dataclasses.replace(settings, improver=enhancer, classical_improver=LevelsAndDenoise())
+        tree = Tree.at(tmp_path / output)
+        done = restore_work(Work(tmp_path / name, name), tree, tools)
+        proof = json.loads((tree.proof / done["proof"]).read_text())
+        return done, proof["pages"][0]["judged"], read(tree.works / done["output"])
+
+    done, judged, after = enhanced("a.jpg", "tiff")
+    assert judged["jpeg"] == judged["level"] > 5 > judged["noise"] and not done["copied"]
+    error, was = (np.square(pixels - clean.astype(float)).mean() for pixels in (after, before))
+    assert error < 0.8 * was
+    for name, output in (("a.png", "tiff"), ("a.jpg", "jpeg")):
+        done, judged, after = enhanced(name, output)
+        assert done["copied"] and judged["jpeg"] == judged["level"] == 0
+        assert np.array_equal(after, before)

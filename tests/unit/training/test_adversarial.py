@@ -18,39 +18,10 @@ from pipeline.training.adversarial import (
 )
 from pipeline.training.loop import Trainer, make_fabric
 from pipeline.training.restorer import RestorerTask
-from tests.conftest import painting
+from tests.conftest import TRAIN_RESTORER, painting
 
-OFF = {
-    "weight": 0.0,
-    "from_epoch": 0,
-    "width": 4,
-    "levels": 2,
-    "discriminator_rate": 0.001,
-    "psnr_given_up": 100.0,
-}
-SETTINGS = {
-    "kinds": ["cracks", "losses"],
-    "start": "telea",
-    "start_from": None,
-    "network": {"widths": [8, 8], "blocks": 1, "dilations": [1]},
-    "examples": {
-        "crop": 32,
-        "per_picture": 2,
-        "pictures": 4,
-        "least_share": 0.001,
-        "validation_pictures": 2,
-    },
-    "fft_weight": 0.0,
-    "bf16": False,
-    "epochs": 3,
-    "batch_size": 4,
-    "learning_rate": 0.002,
-    "cosine": True,
-    "ema_decay": 0.5,
-    "clip_norm": 1.0,
-    "patience": 0,
-    "seed": 0,
-}
+OFF = TRAIN_RESTORER["adversarial"] | {"from_epoch": 0}
+SETTINGS = TRAIN_RESTORER | {"start": "telea", "bf16": False, "epochs": 3}
 
 
 def params(adversarial=None, **changes):
