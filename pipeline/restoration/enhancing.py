@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from pipeline.restoration.tiling import Grid, Tile, Values, run_tiles
 _SMALLEST = 256  # pixels of a tile's side: below that, context costs more than what is wanted
 _ALIGN = 64
 _SAMPLE = 256  # pixels of a sample's side
-_OVERVIEW = 512
+_OVERVIEW = 512  # pixels of the longer side, at most
 
 
 @dataclass
@@ -47,7 +47,7 @@ def improve(
         method: what is wanted.
         fallback: the classical method of the same scale; it takes the tiles where `method` fails.
         side: pixels of a tile's side in the larger of the two pictures.
-        luma_step: of the JPEG that the picture was read from, see Look.
+        luma_step: see `look_at`.
 
     Raises:
         ItemError: when both methods fail on a tile.
@@ -55,10 +55,28 @@ def improve(
     reach = max(method.reach, fallback.reach)
     align = int(np.lcm(_ALIGN, method.multiple))
     grid = Grid(max(_SMALLEST, side // method.scale), reach, align)
-    look = replace(_look(canvas), luma_step=luma_step)
+    look = look_at(canvas, luma_step)
     run = _Run(canvas, out, method.tuned(look), fallback.tuned(look))
     run_tiles(canvas.shape, grid, run.tile, run.put, method.scale)
     return run.done
+
+
+def look_at(canvas: Canvas, luma_step: float | None = None) -> Look:
+    """What methods are set by: the overview of a picture, and five samples of it spread over its area.
+
+    Args:
+        canvas: the picture.
+        luma_step: of the JPEG that it was read from, see Look.
+    """
+    height, width, _ = canvas.shape
+    factor = -(-max(height, width) // _OVERVIEW)
+    samples = []
+    for row, column in ((1, 1), (1, 3), (2, 2), (3, 1), (3, 3)):  # quarters of the sides
+        top = max(0, height * row // 4 - _SAMPLE // 2)
+        left = max(0, width * column // 4 - _SAMPLE // 2)
+        window = slice(top, min(height, top + _SAMPLE)), slice(left, min(width, left + _SAMPLE))
+        samples.append(canvas.colour(window))
+    return Look(reduce(canvas, factor=factor).pixels, tuple(samples), luma_step)
 
 
 class _Run:
@@ -112,15 +130,3 @@ def apply(method: Enhancer, pixels: Pixels) -> Pixels:
     if result.shape != wanted:
         raise StepFailed(f"the result of {method.name} is {result.shape}, not {wanted}")
     return sound(result, method.name)[: height * method.scale, : width * method.scale]
-
-
-def _look(canvas: Canvas) -> Look:
-    height, width, _ = canvas.shape
-    factor = -(-max(height, width) // _OVERVIEW)
-    samples = []
-    for row, column in ((1, 1), (1, 3), (2, 2), (3, 1), (3, 3)):  # quarters of the sides
-        top = max(0, height * row // 4 - _SAMPLE // 2)
-        left = max(0, width * column // 4 - _SAMPLE // 2)
-        window = slice(top, min(height, top + _SAMPLE)), slice(left, min(width, left + _SAMPLE))
-        samples.append(canvas.colour(window))
-    return Look(reduce(canvas, factor=factor).pixels, tuple(samples))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.restoration.biharmonic import biharmonic
 from pipeline.restoration.steps import Filler, FillFailed, Mask, Pixels
 
+ClassicalName = Literal["telea", "navier_stokes", "biharmonic", "tension"]  # of `fillers`
 _TENSION = 0.2  # 0.1 to 0.25 fill wide holes in paintings about equally well, and cracks as well as none
 _SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
 

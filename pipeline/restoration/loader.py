@@ -136,7 +136,7 @@ class Loader:
         self.libraries += method.libraries
 
     def _own(self, name: str, step: str, others: list[str]) -> Any:
-        from pipeline.restoration.own_models import describe, load_own
+        from pipeline.restoration.own_loader import describe, load_own
 
         model = self.settings.models.get(name)
         if model is None or model.step != step:

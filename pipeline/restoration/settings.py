@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field, field_validator
 
 from pipeline.params import StageParams
+from pipeline.restoration.fill import ClassicalName
+from pipeline.restoration.inference import AnyEngine
 from pipeline.restoration.own_models import OwnModel
 from pipeline.restoration.shelf import Shelf
 
-_TAKEN = frozenset(("auto", "none", "classical", "learnt", "telea", "navier_stokes", "biharmonic", "tension"))
+_TAKEN = frozenset(("auto", "none", "classical", "learnt", *get_args(ClassicalName)))
 
 Mode = Literal["conserve", "enhance", "upscale"]
 
@@ -28,8 +30,8 @@ class Settings(StageParams):
     models: dict[str, OwnModel]
     trained: PurePosixPath
     pretrained: PurePosixPath
-    engine: Literal["auto", "torch", "onnx", "openvino"]
-    fallback: Literal["telea", "navier_stokes", "biharmonic", "tension"]
+    engine: AnyEngine
+    fallback: ClassicalName
     tile: int = Field(ge=256, multiple_of=64)
     jpeg_output: Literal["jpeg", "tiff"]
     state_source_type: bool

@@ -17,6 +17,7 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
+from pipeline.archive.canvas import Canvas
 from pipeline.archive.shards import INDEX
 from pipeline.archive.sheets import contact_sheet
 from pipeline.catalog.originals import read_originals, works_of
@@ -31,7 +32,7 @@ from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.colour import ColourModel, difference
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.detect import ClassicalDetector
-from pipeline.restoration.enhancing import apply
+from pipeline.restoration.enhancing import apply, look_at
 from pipeline.restoration.learnt_detector import LearntDetector
 from pipeline.restoration.learnt_enhancer import LearntEnhancer, LearntUpscaler
 from pipeline.restoration.shelf import STEPS, Shelf
@@ -44,10 +45,7 @@ AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
 SIDE = 1024  # pixels of the longer side; larger originals are reduced to it, as for the detector's training
 MIDDLE = 256  # pixels of a side; enhancing and enlarging are judged on so much of the middle: both are local
-_OVERVIEW = 512  # pixels of the longer side: what a restoration judges colours by
-FALSE_ALARMS = (
-    0.005  # share of an undamaged picture that a detector may give up to be painted over, on average
-)
+FALSE_ALARMS = 0.005  # share of an undamaged picture that a detector may have painted over, on average
 PRECISION = 0.5  # least share of damage in what a detector marks in damaged pictures, on average
 
 Row = dict[str, Any]
@@ -65,7 +63,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED))
+    methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED), ctx.state)
     tables: dict[str, pd.DataFrame] = {}
     shown = [*methods.enhancers][-1]
     sheet: list[list[Pixels]] = []
@@ -106,7 +104,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 class _Methods:
     """Classical and, where there are weights, learnt methods of each step."""
 
-    def __init__(self, shelf: Shelf) -> None:
+    def __init__(self, shelf: Shelf, scratch: Path) -> None:
+        self.scratch = scratch
         self.detectors: dict[str, Detector] = {CLASSICAL: ClassicalDetector()}
         self.enhancers: dict[str, Enhancer] = {CLASSICAL: LevelsAndDenoise()}
         self.upscalers: dict[int, dict[str, Enhancer]] = {n: {CLASSICAL: Lanczos(n)} for n in SCALES}
@@ -140,7 +139,7 @@ class _Methods:
     ) -> Iterator[tuple[Row, list[Pixels]]]:
         """PSNR and colour difference (CIEDE2000) of the middle after noise of some levels, fading, varnish.
 
-        What a method is set by is the whole picture, as in a restoration.
+        What sets a method is the whole picture, as in a restoration.
         """
         aged: dict[str, Pixels] = {CLEAN: truth}
         rng = np.random.default_rng([*seeds, 100])
@@ -151,13 +150,20 @@ class _Methods:
             aged[kind] = _rounded(damage(truth, [kind], rng)[0])
         truth = _middle(truth)
         for kind, whole in aged.items():
-            look, before = Look(_overview(whole), (whole,)), _middle(whole)
+            look, before = self._look(whole), _middle(whole)
             for name, method in self.enhancers.items():
                 after = apply(method.tuned(look), before)
                 row = {"step": "enhance", "kind": kind, "method": name}
                 figures = {"psnr": _psnr(after, truth), "colour": difference(after, truth)}
                 figures |= {"psnr_before": _psnr(before, truth), "colour_before": difference(before, truth)}
                 yield row | figures, [before, after, truth]
+
+    def _look(self, pixels: Pixels) -> Look:
+        """What a restoration of this picture (H, W, 3) would be set by."""
+        height, width, channels = pixels.shape
+        with Canvas((height, width, channels), np.uint8, channels, self.scratch) as canvas:
+            canvas.write((slice(0, height), slice(0, width)), np.rint(pixels * 255).astype(np.uint8))
+            return look_at(canvas)
 
     def enlarged(self, truth: Pixels) -> Iterator[Row]:
         """PSNR of luma (ITU-R BT.601) after a bicubic reduction is enlarged again."""
@@ -223,13 +229,6 @@ def _middle(pixels: Pixels) -> Pixels:
     """The middle (h, w, C) of a picture, `MIDDLE` pixels a side where it has so many."""
     top, left = (max(0, (size - MIDDLE) // 2) for size in pixels.shape[:2])
     return pixels[top : top + MIDDLE, left : left + MIDDLE]
-
-
-def _overview(pixels: Pixels) -> Pixels:
-    """The picture (h, w, C) reduced to `_OVERVIEW` pixels a side at most."""
-    factor = -(-max(pixels.shape[:2]) // _OVERVIEW)
-    size = (-(-pixels.shape[1] // factor), -(-pixels.shape[0] // factor))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _rounded(pixels: Any) -> Pixels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from pipeline.params import StageParams
 from pipeline.progress import say
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.damage.sheet import damage_sheet
-from pipeline.restoration.fill import fillers
+from pipeline.restoration.fill import ClassicalName, fillers
 from pipeline.restoration.steps import Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
@@ -47,7 +47,7 @@ class Params(Schedule):
     """What is damaged, the network, and how it is trained."""
 
     kinds: tuple[str, ...] = Field(min_length=1)
-    start: Literal["telea", "navier_stokes", "biharmonic", "tension"]
+    start: ClassicalName
     start_from: str | None
     network: Network
     examples: Examples

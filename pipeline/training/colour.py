@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.models.cells import CHANNELS, cells
 from pipeline.models.colour import apply_curves, delta_e
+from pipeline.training.crops import drawn
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
@@ -69,9 +70,7 @@ class ColourTask:
     def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
         """One epoch's batches: `damaged` (N, CHANNELS, SIDE, SIDE), `truth` (N, 3, SIDE, SIDE)."""
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
-        count = self.pictures // processes
-        rounds = -(-count // max(1, len(self.train)))
-        order = [number for _ in range(rounds) for number in rng.permutation(len(self.train))][:count]
+        order = drawn(len(self.train), self.pictures // processes, rng)
         for first in range(0, len(order), self.batch_size):
             yield _stack([self._example(number, rng) for number in order[first : first + self.batch_size]])
 

@@ -17,6 +17,7 @@ from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.hats import described
 from pipeline.params import StageParams
+from pipeline.training.crops import at_least, drawn, turned
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
@@ -95,11 +96,8 @@ class DetectorTask:
         """
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
         count = self.examples.pictures // processes
-        # Every picture is drawn once before any is drawn again.
-        rounds = -(-count // len(self.train))
-        order = np.concatenate([rng.permutation(len(self.train)) for _ in range(rounds)])[:count]
         pool: list[Crop] = []
-        for number, picture in enumerate(order, start=1):
+        for number, picture in enumerate(drawn(len(self.train), count, rng), start=1):
             pool.extend(self._crops(self.train[picture], rng))
             if number % _POOL and number < count:
                 continue
@@ -167,10 +165,8 @@ class DetectorTask:
     def _crops(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> list[Crop]:
         """Crops of one picture, resized, aged as a whole, and rounded to 8 bits as scans are."""
         side = self.examples.crop
-        clean = _turned(self._sized(picture, rng), rng).astype(np.float32) / np.float32(255)
-        lacking = [max(0, side - length) for length in clean.shape[:2]]
-        if any(lacking):
-            clean = np.pad(clean, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
+        whole = turned(self._sized(picture, rng), rng)
+        clean = at_least(whole, side).astype(np.float32) / np.float32(255)
         aged, masks, unsure = self.ageing(clean, rng)
         if unknown := sorted(set(masks) - set(self.kinds)):
             raise PentimentoError(f"the detector has no map for damage of the kind {', '.join(unknown)}")
@@ -226,9 +222,3 @@ def overlap(found: Tensor, truth: Tensor, false_alarm: float) -> Tensor:
     both = (found * truth).sum(1)
     alarms, misses = found.sum(1) - both, truth.sum(1) - both
     return (both + 1) / (both + false_alarm * alarms + (1 - false_alarm) * misses + 1)
-
-
-def _turned(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture in one of its eight orientations."""
-    turned = np.rot90(picture, int(rng.integers(4)))
-    return turned[:, ::-1] if rng.random() < 0.5 else turned

@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from pipeline.params import StageParams
+from pipeline.training.crops import at_least, turned
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
@@ -143,13 +144,10 @@ def random_crop(picture: NDArray[np.uint8], side: int, rng: np.random.Generator)
 
     A picture that is smaller is mirrored outward.
     """
-    lacking = [max(0, side - length) for length in picture.shape[:2]]
-    if any(lacking):
-        picture = np.pad(picture, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
+    picture = at_least(picture, side)
     top, left = (int(rng.integers(length - side + 1)) for length in picture.shape[:2])
-    turned = np.rot90(picture[top : top + side, left : left + side], int(rng.integers(4)))
-    turned = turned[:, ::-1] if rng.random() < 0.5 else turned
-    return turned.astype(np.float32) / np.float32(_FULL)
+    crop = turned(picture[top : top + side, left : left + side], rng)
+    return crop.astype(np.float32) / np.float32(_FULL)
 
 
 def with_noise(truth: Pixels, rng: np.random.Generator, *, sigma: float) -> Example:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
+from pipeline.training.crops import at_least, drawn, turned
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
@@ -83,11 +84,8 @@ class RestorerTask:
         """One epoch's batches: see stack."""
         rng = np.random.default_rng([self.seed, epoch, rank, 0])
         count = self.examples.pictures // processes
-        # Every picture is drawn once before any is drawn again.
-        rounds = -(-count // len(self.train))
-        order = np.concatenate([rng.permutation(len(self.train)) for _ in range(rounds)])[:count]
         pending: list[tuple[Pixels, Mask, Pixels]] = []
-        for number in order:
+        for number in drawn(len(self.train), count, rng):
             pending.extend(self._crops(self.train[number], rng, self.examples.per_picture))
             while len(pending) >= self.batch_size:
                 yield stack(pending[: self.batch_size])
@@ -151,10 +149,7 @@ class RestorerTask:
     ) -> list[tuple[Pixels, Mask, Pixels]]:
         """Crops (start, mask, truth) of one damaged picture, each with a hole in its middle."""
         side, margin = self.examples.crop, _MARGIN
-        truth = _turned(picture, rng).astype(np.float32) / np.float32(255)
-        lacking = [max(0, side - length) for length in truth.shape[:2]]
-        if any(lacking):
-            truth = np.pad(truth, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
+        truth = at_least(turned(picture, rng), side).astype(np.float32) / np.float32(255)
         damaged, mask = self.damage(truth, rng)
         holes = np.argwhere(mask)
         crops: list[tuple[Pixels, Mask, Pixels]] = []
@@ -212,9 +207,3 @@ def psnr(values: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
 
 def _square(corner: NDArray[np.int_], side: int) -> tuple[slice, slice]:
     return slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side)
-
-
-def _turned(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The picture in one of its eight orientations."""
-    turned = np.rot90(picture, int(rng.integers(4)))
-    return turned[:, ::-1] if rng.random() < 0.5 else turned

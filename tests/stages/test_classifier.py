@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -154,31 +153,6 @@ def test_labels_obey_weights_origins_and_gaps(prepared):
     sums = [even.weight[even.school == n].sum() for n in range(3)]
     np.testing.assert_allclose(sums, [9 / 3] * 3, rtol=1e-5)
     assert even.weight[even.school == NO_SCHOOL].tolist() == [0, 0]
-
-
-def test_repeat_is_how_often_a_work_is_drawn_and_processes_share(prepared):
-    from pipeline.training.classifier import Losses, Recipe
-    from pipeline.training.head import DescriptionTask
-    from pipeline.training.labels import plain_labels
-    from pipeline.training.loop import Schedule
-
-    schedule = Schedule(
-        epochs=1, batch_size=3, learning_rate=0.1, cosine=False, ema_decay=0.0, clip_norm=0.0,
-        patience=0, seed=0,
-    )  # fmt: skip
-    losses = Losses(l2_school=0, l2_tags=0, label_smoothing=0, completed_weight=1)
-    labels = replace(plain_labels(np.arange(4), np.zeros((4, 1), np.float32)), repeat=np.array([0, 1, 2, 4]))
-    views = np.random.default_rng(0).random((4, 2, 5), np.float32)
-    task = DescriptionTask(views, labels, views[:, 0], labels, Recipe(losses, schedule, 4))
-
-    def drawn(epoch, rank, processes):
-        return [n for b in task.batches(epoch, rank, processes) for n in b["school"].argmax(1).tolist()]
-
-    assert sorted(drawn(0, 0, 1)) == [1, 2, 2, 3, 3, 3, 3]
-    assert drawn(0, 0, 1) == drawn(0, 0, 1) != drawn(1, 0, 1)
-    halves = drawn(0, 0, 2), drawn(0, 1, 2)
-    assert len(halves[0]) == len(halves[1]) == 4
-    assert set(halves[0] + halves[1]) == {1, 2, 3}
 
 
 def test_nothing_to_learn_is_said(prepared):

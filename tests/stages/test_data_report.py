@@ -24,7 +24,7 @@ from pipeline.errors import ItemError
 from pipeline.stage import run_stage
 from pipeline.stages.data_report import CHECKED, STAGE
 from tests.conftest import painting
-from tests.stages.test_data_stages import bad_archive
+from tests.stages.data_project import bad_archive
 
 EVIL = "<script>alert(1)</script>"
 

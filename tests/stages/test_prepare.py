@@ -17,9 +17,9 @@ from pipeline.archive.shards import Shards
 from pipeline.catalog import augmentation, balance
 from pipeline.catalog.presets import PRESETS, preset_policy
 from pipeline.errors import PentimentoError
-from tests.stages.test_data_stages import quick_features, run, settle
+from tests.stages.data_project import run, settle
 
-__all__ = ["quick_features"]  # a fixture that every test here uses, too
+pytestmark = pytest.mark.usefixtures("quick_features")
 
 OWN = [{"HorizontalFlip": {"p": 0.5}}]
 

@@ -14,8 +14,10 @@ from ruamel.yaml import YAML
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
 from pipeline.catalog.sources.gone import gone
-from tests.stages.test_data_stages import run, settle
+from tests.stages.data_project import run, settle
 from tests.unit.catalog.iiif_server import Server
+
+pytestmark = pytest.mark.usefixtures("quick_features")
 
 
 def point(root: Path, *sources: dict[str, Any]) -> None:

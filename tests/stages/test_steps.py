@@ -9,11 +9,13 @@ import pytest
 from PIL import Image
 
 from pipeline import paths
+from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
 from pipeline.restoration.choice import choose_steps
-from pipeline.restoration.classical import Lanczos
+from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.detect import ClassicalDetector
+from pipeline.restoration.enhancing import improve
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
 from pipeline.stages.evaluate_steps import CLEAN, choose, reduced
@@ -94,6 +96,28 @@ def test_all_of_an_original_is_searched_and_its_middle_enlarged(
     works.to_parquet(project / "works.parquet")
     evaluate(project)
     assert shown == {"detect": {searched}, "upscale": {enlarged}}
+
+
+def test_enhancers_are_set_as_a_restoration_of_the_picture_sets_them(project, tmp_path, monkeypatch):
+    looks = []
+
+    class Noted(LevelsAndDenoise):
+        def tuned(self, look):
+            looks.append(look)
+            return super().tuned(look)
+
+    monkeypatch.setattr(evaluate_steps, "LevelsAndDenoise", Noted)
+    evaluate(project)
+    pixels = np.asarray(Image.open(project / "archive/0.png"))  # the first of val, undamaged
+    with (
+        Canvas(pixels.shape, np.uint8, 3, tmp_path) as canvas,
+        Canvas(pixels.shape, np.uint8, 3, tmp_path) as out,
+    ):
+        canvas.write((slice(0, pixels.shape[0]), slice(0, pixels.shape[1])), pixels)
+        improve(canvas, out, Noted(), Noted(), 256)
+    judged, restored = looks[0], looks[-1]
+    assert np.array_equal(judged.overview, restored.overview) and len(judged.samples) == len(restored.samples)
+    assert all(map(np.array_equal, judged.samples, restored.samples))
 
 
 def test_the_same_works_give_the_same_bytes(project):

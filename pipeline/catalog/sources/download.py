@@ -1,50 +1,32 @@
 """Polite downloads into a folder: each file once, then only asked whether it has changed.
 
 HTTP semantics follow RFC 9110: conditional requests (ETag, Last-Modified), ranges (If-Range), Retry-After.
-The folder holds `pictures/`, `documents/`, what is half done in `partial/`, and a ledger of what the
-servers said. A file is renamed into place when it is whole and read as what it should be, and only then
-noted in the ledger: after a kill at any moment the next run goes on with what is there.
+How the folder is kept, so that a kill at any moment spoils nothing: store.py.
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import random
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
-from pipeline.archive.ledger import Entry, Ledger
-from pipeline.catalog.sources.contents import document_suffix, picture_suffix, read_json
+from pipeline.catalog.sources.contents import read_json
 from pipeline.catalog.sources.manners import Manners, Pace, is_private
 from pipeline.catalog.sources.responses import Again, Unreachable, busy, continues, refusal, said_by, strong
+from pipeline.catalog.sources.store import Kind, Store, Target
 from pipeline.errors import ItemError
-from pipeline.progress import say
 
 MAX_REDIRECTS = 5
 LONGEST_BACKOFF = 60.0  # seconds
-
-Kind = Literal["documents", "pictures"]
-
-
-@dataclass(frozen=True)
-class _Target:
-    """What is asked for, and what is known of it from before."""
-
-    url: httpx.URL
-    kind: Kind
-    key: str
-    known: dict[str, Any] | None
 
 
 class Downloader:
@@ -65,15 +47,7 @@ class Downloader:
         self._pace, self._lock = Pace(manners.requests_per_second), Lock()
         self._turns: dict[str, Lock] = {}
         self._asked: set[str] = set()  # in this run
-        for name in ("pictures", "documents", "partial"):
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        self._guard = (folder / ".lock").open("w")
-        try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"another run downloads into {folder}; this one waits")  # and then finds fresh copies
-            fcntl.flock(self._guard, fcntl.LOCK_EX)
-        self._ledger = Ledger(folder / "downloads.sqlite", "download")
+        self._store = Store(folder)
         contact = f" (+{manners.contact})" if manners.contact else ""
         self._client = httpx.Client(
             timeout=manners.timeout,
@@ -100,10 +74,9 @@ class Downloader:
         return self._fetch(url, "pictures")
 
     def close(self) -> None:
-        """Close connections, ledger and lock."""
+        """Close the connections and the folder."""
         self._client.close()
-        self._ledger.close()
-        self._guard.close()
+        self._store.close()
 
     def __enter__(self) -> Downloader:
         return self
@@ -115,12 +88,12 @@ class Downloader:
 
     def _fetch(self, url: str, kind: Kind) -> str:
         parsed = self._parsed(url)
-        key = hashlib.sha256(str(parsed).encode()).hexdigest()[:40]
+        wanted = f"{kind}:{parsed}"
         with self._lock:
-            turn = self._turns.setdefault(f"{kind}:{key}", Lock())
+            turn = self._turns.setdefault(wanted, Lock())
         with turn:  # two canvases may show the same file: it is asked for once
-            target = _Target(parsed, kind, key, self._known(kind, key))
-            if target.known and self._is_fresh(target):
+            target = self._store.target(parsed, kind)
+            if target.known and (wanted in self._asked or self._is_fresh(target.known)):
                 return str(target.known["path"])
             try:
                 path = self._persist(target)
@@ -130,12 +103,11 @@ class Downloader:
                 path = str(target.known["path"])
                 with self._lock:
                     self.kept.append(url)
-            self._asked.add(f"{kind}:{key}")
+            self._asked.add(wanted)
             return path
 
-    def _is_fresh(self, target: _Target) -> bool:
-        age = time.time() - (target.known or {})["asked"]
-        return f"{target.kind}:{target.key}" in self._asked or 0 <= age < self._manners.fresh
+    def _is_fresh(self, known: dict[str, Any]) -> bool:
+        return bool(0 <= time.time() - known["asked"] < self._manners.fresh)
 
     def _parsed(self, url: str) -> httpx.URL:
         try:
@@ -144,11 +116,6 @@ class Downloader:
             raise ItemError(f"{url[:200]!a} is no URL: {error}") from None
         self._admit(parsed)
         return parsed
-
-    def _known(self, kind: Kind, key: str) -> dict[str, Any] | None:
-        """What the ledger says of a file that is there."""
-        known = self._get(f"{kind}:{key}")
-        return known if known and _is_there(self.folder / known["path"], known["size"]) else None
 
     def _admit(self, url: httpx.URL) -> None:
         """Refuse what no manifest and no redirect may lead to."""
@@ -161,7 +128,7 @@ class Downloader:
                 f"{str(url)[:200]}: leads to a private address; http.private_hosts: true would allow it"
             )
 
-    def _persist(self, target: _Target) -> str:
+    def _persist(self, target: Target) -> str:
         """Ask until there is an answer or no hope."""
         host = target.url.host
         if self._pace.silent(host):
@@ -197,33 +164,32 @@ class Downloader:
             time.sleep(wait)
         return True
 
-    def _ask(self, target: _Target, deadline: float) -> str:
-        part = self.folder / "partial" / target.key
+    def _ask(self, target: Target, deadline: float) -> str:
+        part = self._store.part(target)
         headers, begun = self._headers(target, part)
         with self._opened(target.url, headers) as response:
             status = response.status_code
             if status == 304 and target.known:
-                self._note(target, target.known)
+                self._store.note(target, target.known)
                 return str(target.known["path"])
             if status in (206, 416):
-                said = self._partial(target)
+                said = self._store.begun(target)
                 if not continues(response, begun):
                     part.unlink(missing_ok=True)
                     raise Again("the server cannot go on where the download was cut off")
             elif status == 200:
                 said = said_by(response)
-                part.unlink(missing_ok=True)  # in this order: never old bytes under a new name
-                self._put(f"partial:{target.key}", said)
+                self._store.begin(target, said)
             else:
                 raise refusal(target.url, response)
             if status != 416:
                 self._receive(target, response, part, deadline)
-        return self._place(target, part, said)
+        return self._store.place(target, said)
 
-    def _headers(self, target: _Target, part: Path) -> tuple[dict[str, str], int]:
+    def _headers(self, target: Target, part: Path) -> tuple[dict[str, str], int]:
         """Headers that ask for the rest of what is half done, or for what has changed; where that begins."""
         begun = part.stat().st_size if part.exists() else 0
-        if begun and (unchanged := strong(self._partial(target))):
+        if begun and (unchanged := strong(self._store.begun(target))):
             return {"Range": f"bytes={begun}-", "If-Range": unchanged}, begun
         known, headers = target.known or {}, {}
         if known.get("etag"):
@@ -231,10 +197,6 @@ class Downloader:
         if known.get("modified"):
             headers["If-Modified-Since"] = known["modified"]
         return headers, 0
-
-    def _partial(self, target: _Target) -> dict[str, Any]:
-        """What the server said when the download that is half done began."""
-        return self._get(f"partial:{target.key}") or {}
 
     @contextmanager
     def _opened(self, url: httpx.URL, headers: dict[str, str]) -> Iterator[httpx.Response]:
@@ -252,7 +214,7 @@ class Downloader:
                 raise ItemError(f"{url}: the server redirects to what is no URL") from None
         raise ItemError(f"{url}: more than {MAX_REDIRECTS} redirects")
 
-    def _receive(self, target: _Target, response: httpx.Response, part: Path, deadline: float) -> None:
+    def _receive(self, target: Target, response: httpx.Response, part: Path, deadline: float) -> None:
         megabytes = self._manners.max_megabytes
         if target.kind == "documents":
             megabytes = self._manners.max_json_megabytes
@@ -275,38 +237,3 @@ class Downloader:
                 handle.write(chunk)
             handle.flush()
             os.fsync(handle.fileno())
-
-    def _place(self, target: _Target, part: Path, said: dict[str, Any]) -> str:
-        """Rename a whole download into place when it is what it should be; then note it."""
-        check: Callable[[Path], str] = document_suffix if target.kind == "documents" else picture_suffix
-        try:
-            suffix = check(part)
-        except ItemError as error:
-            part.unlink()
-            reason = f"{target.url}: {error} (the server calls it {said.get('type') or 'nothing'})"
-            raise Unreachable(reason) from None
-        path = f"{target.kind}/{target.key[:2]}/{target.key}{suffix}"
-        (self.folder / path).parent.mkdir(exist_ok=True)
-        size = part.stat().st_size
-        part.replace(self.folder / path)
-        self._note(target, said | {"path": path, "size": size})
-        return path
-
-    def _note(self, target: _Target, said: dict[str, Any]) -> None:
-        self._put(f"{target.kind}:{target.key}", said | {"url": str(target.url), "asked": time.time()})
-
-    def _get(self, key: str) -> dict[str, Any] | None:
-        with self._lock:
-            entry = self._ledger.get([key]).get(key)
-        return entry.value if entry else None
-
-    def _put(self, key: str, value: dict[str, Any]) -> None:
-        with self._lock:
-            self._ledger.put({key: Entry(value)})
-
-
-def _is_there(file: Path, size: int) -> bool:
-    try:
-        return file.stat().st_size == size
-    except FileNotFoundError:
-        return False

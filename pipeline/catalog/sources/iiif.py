@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, base_folder, place, spelt
+from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, place, spelt
+from pipeline.catalog.sources.iiif_documents import Documents, is_web
 from pipeline.catalog.sources.iiif_image import Size, addresses
 from pipeline.catalog.sources.iiif_manifest import (
     Canvas,
@@ -35,7 +36,6 @@ from pipeline.progress import say, track
 if TYPE_CHECKING:
     from pipeline.catalog.sources.download import Downloader
 
-T = TypeVar("T")
 R = TypeVar("R")
 MAX_DOCUMENTS = 1_000_000  # of one source
 _BATCH = 64  # documents read side by side before their pictures are counted
@@ -87,10 +87,10 @@ class IiifSpec(SourceSpec):
         """
         from pipeline.catalog.sources.download import Downloader
 
-        host = urlsplit(self.location).hostname if _is_web(self.location) else None
+        host = urlsplit(self.location).hostname if is_web(self.location) else None
         with Downloader(place(self.downloads, root), self.http, [host] if host else []) as downloader:
             walk = _Walk(self, downloader)
-            views = walk.views(root)
+            views = walk.views(Documents(self.title, self.location, root, downloader))
             label = f"inventory: pictures of {self.title}"
             with ThreadPoolExecutor(self.http.connections) as pool:
                 yield from track(pool.map(walk.item, views), label, len(views))
@@ -118,17 +118,16 @@ class _Walk:
     def __init__(self, spec: IiifSpec, downloader: Downloader) -> None:
         self._spec, self._downloader = spec, downloader
 
-    def views(self, root: Path) -> list[_View]:
-        """All pictures that the location leads to, as many as `limit` allows, each with its own key."""
+    def views(self, documents: Documents) -> list[_View]:
+        """All pictures that documents lead to, as many as `limit` allows, each with its own key."""
         found: list[_View] = []
         references: list[str] = []
         seen: set[str] = set()
-        for address, document in self._roots(root):
+        for address, document in documents.roots():
             views, leads = self._read(address, document)
             found += views
             references += leads
             seen |= {address, id_of(document) or address}
-        load = _tried(self._loader(root))
         with ThreadPoolExecutor(self._spec.http.connections) as pool:
             while references and self._room(found):
                 wanted = [one for one in dict.fromkeys(map(_plain, references)) if one not in seen]
@@ -137,7 +136,9 @@ class _Walk:
                     raise PentimentoError(f"{self._spec.title}: leads to more than {MAX_DOCUMENTS} documents")
                 references = []
                 label = f"inventory: documents of {self._spec.title}"
-                results = self._side_by_side(pool, lambda one: self._read(one, load(one)), wanted, found)
+                results = self._side_by_side(
+                    pool, lambda one: self._read(one, documents.referred(one)), wanted, found
+                )
                 for views, leads in track(results, label, len(wanted)):
                     found += views
                     references += leads
@@ -169,48 +170,6 @@ class _Walk:
             view.fields or {},
             problem,
         )
-
-    def _roots(self, root: Path) -> Iterator[tuple[str, Any]]:
-        """The location's own documents, each with its address, one in memory at a time."""
-        from pipeline.catalog.sources.contents import read_json
-
-        location = self._spec.location
-        if _is_web(location):
-            try:
-                yield location, self._downloader.document(location)
-            except ItemError as error:
-                raise PentimentoError(f"inventory.sources: {self._spec.title}: {error}") from None
-            return
-        base = base_folder(location, root)
-        if base.is_dir():
-            for file in _json_files(base):
-                yield file.relative_to(base).as_posix(), _tried(read_json)(file)
-            return
-        try:
-            yield base.name, read_json(base)
-        except ItemError as error:
-            raise PentimentoError(f"inventory.sources: {base} {error}") from None
-
-    def _loader(self, root: Path) -> Callable[[str], Any]:
-        """What loads a reference: from the web; beside documents on disk also by a relative path."""
-        from pipeline.catalog.sources.contents import read_json
-
-        if _is_web(self._spec.location):
-            return self._downloader.document
-        base = base_folder(self._spec.location, root)
-        folder = (base if base.is_dir() else base.parent).resolve()
-
-        def load(address: str) -> Any:
-            if _is_web(address):
-                return self._downloader.document(address)
-            file = (folder / address).resolve()
-            if not file.is_relative_to(folder):
-                raise ItemError(f"{address}: leads out of {folder}")
-            if not file.is_file():
-                raise ItemError(f"{address}: there is no such file in {folder}")
-            return read_json(file)
-
-        return load
 
     def _read(self, address: str, document: Any) -> tuple[list[_View], tuple[str, ...]]:
         """What a document shows, and where it leads; an ItemError stands for one that there is not."""
@@ -276,29 +235,6 @@ def _unique(views: Iterable[_View]) -> list[_View]:
     if len({view.key for view in named}) < len(named):  # a key that ends in #2 by itself
         return [replace(view, key=f"{view.key}#{number}") for number, view in enumerate(named, 1)]
     return named
-
-
-def _tried(load: Callable[[T], R]) -> Callable[[T], R | ItemError]:
-    """`load`, its ItemError as a result: one bad document is not the end of the others."""
-
-    def attempt(place: T) -> R | ItemError:
-        try:
-            return load(place)
-        except ItemError as error:
-            return error
-
-    return attempt
-
-
-def _json_files(base: Path) -> list[Path]:
-    files = sorted(file for file in base.rglob("*.json") if file.is_file())
-    if not files:
-        raise PentimentoError(f"inventory.sources: {base} holds no manifest (*.json)")
-    return files
-
-
-def _is_web(location: str) -> bool:
-    return location.startswith(("http://", "https://"))
 
 
 def _plain(address: str) -> str:

@@ -1,4 +1,4 @@
-"""What the classifier's losses reward: mixed labels, weights of 0, shifted logits, stronger pictures."""
+"""What the classifier's tasks draw, and what their losses reward: weights, mixed labels, shifted logits."""
 
 from __future__ import annotations
 
@@ -52,6 +52,22 @@ def weights(network: nn.Module) -> dict[str, nn.Module]:
             noise = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(number))
             parameter.copy_(parameter + noise)
     return {"classifier": network}
+
+
+def test_repeat_is_how_often_a_work_is_drawn_and_processes_share() -> None:
+    four = replace(plain_labels(np.arange(4), np.zeros((4, 1), np.float32)), repeat=np.array([0, 1, 2, 4]))
+    views = np.zeros((4, 2, WIDTH), np.float32)
+    three_each = SCHEDULE.model_copy(update={"batch_size": 3})
+    own = DescriptionTask(views, four, views[:, 0], four, Recipe(recipe().losses, three_each, 4))
+
+    def drawn(epoch: int, rank: int, processes: int) -> list[int]:
+        return [n for b in own.batches(epoch, rank, processes) for n in b["school"].argmax(1).tolist()]
+
+    assert sorted(drawn(0, 0, 1)) == [1, 2, 2, 3, 3, 3, 3]
+    assert drawn(0, 0, 1) == drawn(0, 0, 1) != drawn(1, 0, 1)
+    halves = drawn(0, 0, 2), drawn(0, 1, 2)
+    assert len(halves[0]) == len(halves[1]) == 4
+    assert set(halves[0] + halves[1]) == {1, 2, 3}
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
