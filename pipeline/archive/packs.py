@@ -13,7 +13,7 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -131,6 +131,27 @@ class Reduced:
         """
         with self._lock:
             known = self._fresh.get(sha256) or self._ledger.get([sha256]).get(sha256)
+        return self._read(sha256, find, known)
+
+    def read_all(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[Picture]:
+        """The pictures of many files, as `read` gives them, in their order; read side by side, and ahead."""
+        left = iter(files)
+        with ThreadPoolExecutor(environment.workers()) as pool:
+            ahead = self._begin(list(islice(left, _BATCH)), pool)
+            while pictures := ahead:
+                ahead = self._begin(list(islice(left, _BATCH)), pool)
+                for picture in pictures:
+                    yield picture.result()
+                self.settle()
+
+    def _begin(
+        self, files: list[tuple[str, Callable[[], Path]]], pool: ThreadPoolExecutor
+    ) -> list[Future[Picture]]:
+        with self._lock:
+            known = self._ledger.get(sha256 for sha256, _ in files)
+        return [pool.submit(self._read, sha256, find, known.get(sha256)) for sha256, find in files]
+
+    def _read(self, sha256: str, find: Callable[[], Path], known: Entry | None) -> Picture:
         if known and self._pack.holds(known.value):
             return self._pack.read(known.value)
         picture = images.read_rgb(find(), self._side)
@@ -138,14 +159,6 @@ class Reduced:
         with self._lock:
             self._fresh[sha256] = Entry(place)
         return picture
-
-    def read_all(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[Picture]:
-        """The pictures of many files, as `read` gives them, in their order; decoded side by side."""
-        left = iter(files)
-        with ThreadPoolExecutor(environment.workers()) as pool:
-            while batch := list(islice(left, _BATCH)):
-                yield from pool.map(lambda pair: self.read(*pair), batch)
-                self.settle()
 
     def settle(self) -> None:
         """Flush what was decoded to the disk, and remember where it lies."""
