@@ -118,7 +118,8 @@ class Reduced:
         self._side = side
         self._pack = Pack(state / f"packs/{side}.bin")
         code = file_sha256(Path(images.__file__))  # other pixels, other places
-        self._ledger = Ledger(state / "ledger.sqlite", f"pictures:{side}:{code[:16]}")
+        self.space = f"{side}:{code[:16]}"  # all that a picture depends on beside its file
+        self._ledger = Ledger(state / "ledger.sqlite", f"pictures:{self.space}")
         self._fresh: dict[str, Entry] = {}
         self._lock = Lock()
 
@@ -132,6 +133,18 @@ class Reduced:
         with self._lock:
             known = self._fresh.get(sha256) or self._ledger.get([sha256]).get(sha256)
         return self._read(sha256, find, known)
+
+    def shapes(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[tuple[int, int]]:
+        """Height and width of the pictures of many files, in their order; what is not decoded yet is, now."""
+        left = iter(files)
+        while batch := list(islice(left, _BATCH)):
+            known = self._ledger.get(sha256 for sha256, _ in batch)
+            yielded = [known.get(sha256) for sha256, _ in batch]
+            if all(entry and self._pack.holds(entry.value) for entry in yielded):
+                shapes = [entry.value["shape"] for entry in yielded if entry]
+            else:
+                shapes = [picture.shape for picture in self.read_all(batch)]
+            yield from ((int(height), int(width)) for height, width, _ in shapes)
 
     def read_all(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[Picture]:
         """The pictures of many files, as `read` gives them, in their order; read side by side, and ahead."""

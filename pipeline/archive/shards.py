@@ -4,13 +4,16 @@ A folder holds `shard-00000.bin` … (raw 8-bit RGB, row by row, one picture aft
 `index.parquet` (id, shard, offset, height, width and whatever columns the writer adds). Many small
 files are slow in DVC and on disks; raw pixels cost no decoding in the training loop. Where a shard ends is
 the pictures' own to say, not their number: a new picture changes the shard that it falls into, and DVC
-keeps one copy of the others.
+keeps one copy of the others; nor are these written again where the last ones are kept.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -18,11 +21,36 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.archive.fixity import value_sha256
 from pipeline.archive.tables import read_table
+from pipeline.progress import track
 
 SHARD_BYTES = 256 * 2**20  # at most
 SHARD_PICTURES = 256  # on average
 INDEX = "index.parquet"
+_NO_LINK = (
+    errno.ENOENT, errno.EEXIST, errno.EXDEV, errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EMLINK
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A picture that is to be packed.
+
+    key: its work.
+    content: what its pixels depend on, as a text.
+    height, width: pixels.
+    """
+
+    key: str
+    content: str
+    height: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.height * self.width * 3
 
 
 def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> pd.DataFrame:
@@ -33,8 +61,7 @@ def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]
     handle = _shard(folder, shard).open("wb")
     try:
         for key, pixels in pictures:
-            begins = zlib.crc32(key.encode("utf-8", "surrogateescape")) % SHARD_PICTURES == 0
-            if offset and (begins or offset + pixels.nbytes > SHARD_BYTES):
+            if _begins(key, offset, pixels.nbytes):
                 handle.close()
                 shard, offset = shard + 1, 0
                 handle = _shard(folder, shard).open("wb")
@@ -43,6 +70,87 @@ def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]
             offset += pixels.nbytes
     finally:
         handle.close()
+    return _index(rows)
+
+
+def renew_shards(
+    folder: Path,
+    pictures: Sequence[Planned],
+    read: Callable[[Sequence[int]], Iterator[NDArray[np.uint8]]],
+    kept: Path,
+    label: str,
+) -> pd.DataFrame:
+    """Do what `write_shards` does, but read only the pictures of shards that are not in the folder `kept`.
+
+    The shards are in both folders then, as one file under two names where the disk can do that; they are
+    read-only, so that nobody alters both unawares. What else `kept` held is removed.
+
+    Args:
+        folder: of the shards.
+        pictures: in the order in which they are to be packed.
+        read: positions of pictures -> their pixels, in that order.
+        kept: the shards of the last time; it may not exist yet.
+        label: what the progress bar says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True)
+    rows, used = [], set()
+    for number, members in enumerate(track(_parted(pictures), label)):
+        planned, offset = [pictures[position] for position in members], 0
+        file = _shard(folder, number)
+        last = kept / f"{value_sha256([[p.content, p.height, p.width] for p in planned])}.bin"
+        used.add(last)
+        if not _linked(last, file, sum(picture.size for picture in planned)):
+            with file.open("wb") as handle:
+                for pixels in read(members):
+                    handle.write(np.ascontiguousarray(pixels).data)
+                handle.flush()
+                os.fsync(handle.fileno())  # what is kept must be whole after a power cut, too
+            file.chmod(0o444)
+            last.unlink(missing_ok=True)
+            _linked(file, last)
+        for picture in planned:
+            rows.append((picture.key, number, offset, picture.height, picture.width))
+            offset += picture.size
+    for file in set(kept.iterdir()) - used:
+        file.unlink(missing_ok=True)
+    return _index(rows)
+
+
+def _parted(pictures: Sequence[Planned]) -> list[list[int]]:
+    """The positions of each shard's pictures; one empty shard where there are none."""
+    parts: list[list[int]] = [[]]
+    offset = 0
+    for position, picture in enumerate(pictures):
+        if _begins(picture.key, offset, picture.size):
+            parts.append([])
+            offset = 0
+        parts[-1].append(position)
+        offset += picture.size
+    return parts
+
+
+def _begins(key: str, offset: int, size: int) -> bool:
+    """Whether a picture begins a shard, where so many bytes are in the last one."""
+    chosen = zlib.crc32(key.encode("utf-8", "surrogateescape")) % SHARD_PICTURES == 0
+    return offset > 0 and (chosen or offset + size > SHARD_BYTES)
+
+
+def _linked(source: Path, target: Path, size: int | None = None) -> bool:
+    """Give a file of that size a second name; false where there is none, or where the disk cannot do that."""
+    try:
+        if size is not None and source.stat().st_size != size:
+            return False
+        os.link(source, target)
+    except OSError as error:
+        # Gone, made by another process meanwhile, on another disk, of a file system without links.
+        if error.errno in _NO_LINK:
+            return False
+        raise
+    return True
+
+
+def _index(rows: list[tuple[str, int, int, int, int]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["id", "shard", "offset", "height", "width"])
 
 

@@ -13,14 +13,14 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.errors import PentimentoError
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """The table in a Parquet file.
+def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
+    """The table in a Parquet file, or some of its columns.
 
     Raises:
         PentimentoError: when the file is missing or damaged.
     """
     try:
-        return pd.read_parquet(path)
+        return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:  # what pyarrow raises is one of the two
         reason = str(error).splitlines()[0]
         raise PentimentoError(f"{path} cannot be read ({reason}); `dvc repro` makes it again") from None

@@ -37,7 +37,7 @@ def near_groups(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
     different = sorted(set(hashes))  # thousands of blank pages are one hash
     found = [_NONE]
     for start, rows in _hash_distances(different):
-        pairs = np.argwhere(rows <= distance) + np.array([start, 0])
+        pairs = np.argwhere(rows <= distance) + start
         found.append(pairs[pairs[:, 0] < pairs[:, 1]])
     cluster = dict(zip(different, group_pairs(len(different), np.concatenate(found)).tolist(), strict=True))
     _, first, number = np.unique([cluster[h] for h in hashes], return_index=True, return_inverse=True)
@@ -96,7 +96,7 @@ _NONE: Pairs = np.zeros((0, 2), np.int64)
 
 
 def _hash_distances(hashes: Sequence[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Blocks of rows (B, N): the bits in which hashes differ; with the position of the first row."""
+    """Blocks (B, N - S): the bits in which hashes S to S + B differ from those from S on; with S."""
     bits = np.array([int(value, 16) for value in hashes], np.uint64)
     for start in range(0, len(bits), _BLOCK):
-        yield start, np.bitwise_count(bits[start : start + _BLOCK, None] ^ bits)
+        yield start, np.bitwise_count(bits[start : start + _BLOCK, None] ^ bits[start:])

@@ -46,13 +46,17 @@ def unpack(text: str) -> NDArray[np.float32]:
     Raises:
         ValueError: when the text is not such a row.
     """
+    return _half(text).astype(np.float32)
+
+
+def _half(text: str) -> NDArray[np.float16]:
     try:
         raw = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise ValueError(f"no packed features: {error}") from None
     if len(raw) != 2 * FEATURES:
         raise ValueError(f"no packed features: {len(raw)} bytes, not {2 * FEATURES}")
-    return np.frombuffer(raw, "<f2").astype(np.float32)
+    return np.frombuffer(raw, "<f2")
 
 
 def matrix(
@@ -66,6 +70,9 @@ def matrix(
         column: features of whole pictures, or of their middles.
     """
     packed = dict(zip(table["sha256"], table[column], strict=True))
-    none = np.full(FEATURES, np.nan, np.float32)
-    rows = [unpack(packed[digest]) if digest in packed else none for digest in digests]
-    return np.array(rows, np.float32).reshape(-1, FEATURES)
+    wanted = list(digests)
+    rows = np.full((len(wanted), FEATURES), np.nan, np.float32)
+    for place, digest in enumerate(wanted):
+        if digest in packed:
+            rows[place] = _half(packed[digest])
+    return rows

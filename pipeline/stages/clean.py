@@ -58,7 +58,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
     _check_budget(reasons, len(catalog), params.max_failure_ratio)
     good = catalog.drop(index=list(reasons))
-    works = _labelled(good, matrix(read_table(inputs["features"]), good["sha256"]), params)
+    described = read_table(inputs["features"], ["sha256", "features"])
+    works = _labelled(good, matrix(described, good["sha256"]), params)
     dropped = works["dropped"].dropna()
     reasons |= dropped.to_dict()
     works = works.drop(index=dropped.index, columns=["dropped", "problem"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Discriminator, Field, Tag
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.packs import Reduced
-from pipeline.archive.shards import INDEX, Shards, write_shards
+from pipeline.archive.shards import INDEX, Planned, Shards, renew_shards
 from pipeline.archive.tables import read_table
 from pipeline.catalog import augmentation
 from pipeline.catalog.augmentation import Policy
@@ -74,7 +75,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     for column in ("repeat", "weight", "strength"):
         index.loc[train, column] = getattr(use, column)
     with atomic_path(outputs["prepared"]) as folder, Reduced(ctx.state, params.side) as pictures:
-        places = write_shards(folder, _pictures(works, pictures, ctx))
+        places = _pack(folder, works, pictures, ctx)
         index = index.merge(places, on="id", validate="1:1")
         broken = validate(index, "index", params.on_violation, ctx.log)
         index.to_parquet(folder / INDEX, index=False)
@@ -142,20 +143,27 @@ def _classes(index: pd.DataFrame) -> dict[str, list[str]]:
     }
 
 
-def _pictures(
-    works: pd.DataFrame, pictures: Reduced, ctx: Context
-) -> Iterator[tuple[str, NDArray[np.uint8]]]:
-    """Every work's picture; those that were decoded before are not decoded again."""
+def _pack(folder: Path, works: pd.DataFrame, pictures: Reduced, ctx: Context) -> pd.DataFrame:
+    """Every work's picture; what was decoded before is not decoded again, nor are equal shards written."""
     rows = works[["sha256", "location", "path"]].itertuples(index=False)
-    files = ((str(row.sha256), partial(file_of, row.location, row.path, ctx.root)) for row in rows)
-    found = pictures.read_all(files)
-    for work in track(works["id"].astype(str).tolist(), "prepare: packing"):
+    files = [(str(row.sha256), partial(file_of, row.location, row.path, ctx.root)) for row in rows]
+    shapes = pictures.shapes(files)
+    planned: list[Planned] = []
+    for work, (sha256, _) in zip(
+        track(works["id"].astype(str).tolist(), "prepare: sizes"), files, strict=True
+    ):
         try:
-            yield work, next(found)
+            planned.append(Planned(work, sha256, *next(shapes)))
         except ItemError as error:
             raise PentimentoError(
                 f"prepare: {work} was sound when it was ingested, and now {error}"
             ) from None
+
+    def read(positions: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
+        return pictures.read_all([files[position] for position in positions])
+
+    kept = ctx.state / "shards" / pictures.space.replace(":", "-")
+    return renew_shards(folder, planned, read, kept, "prepare: packing")
 
 
 def _draw(outputs: Files, params: Params, policy: Policy, index: pd.DataFrame) -> None:
