@@ -6,6 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]  # (H, W)
+Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
+
+NOTICEABLE = 2.3  # CIE delta-E 1976: a difference that is just noticed (Mahy et al. 1994)
 
 
 def compare(found: Mask, truth: Mask) -> dict[str, float]:
@@ -14,6 +17,14 @@ def compare(found: Mask, truth: Mask) -> dict[str, float]:
     precision, recall = _share(found & truth, found), _share(found & truth, truth)
     soft = _harmonic(_share(found & near_truth, found), _share(truth & near_found, truth))
     return {"precision": precision, "recall": recall, "f1": _harmonic(precision, recall), "f1_soft": soft}
+
+
+def noticeable(before: Pixels, after: Pixels) -> Mask:
+    """Where two pictures (H, W, 3), sRGB in [0, 1], differ so much that one notices it: a mask (H, W)."""
+    import cv2
+
+    first, second = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (before, after))
+    return np.asarray(np.linalg.norm(first - second, axis=2) >= NOTICEABLE, np.bool_)
 
 
 def _grown(mask: Mask) -> Mask:
