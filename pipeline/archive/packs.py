@@ -130,21 +130,18 @@ class Reduced:
             ItemError: when the file cannot be decoded to its end.
             PentimentoError: when the pack is damaged.
         """
-        with self._lock:
-            known = self._fresh.get(sha256) or self._ledger.get([sha256]).get(sha256)
+        (known,) = self._known([sha256])
         return self._read(sha256, find, known)
 
     def shapes(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[tuple[int, int]]:
         """Height and width of the pictures of many files, in their order; what is not decoded yet is, now."""
         left = iter(files)
         while batch := list(islice(left, _BATCH)):
-            known = self._ledger.get(sha256 for sha256, _ in batch)
-            yielded = [known.get(sha256) for sha256, _ in batch]
-            if all(entry and self._pack.holds(entry.value) for entry in yielded):
-                shapes = [entry.value["shape"] for entry in yielded if entry]
+            places = self._known([sha256 for sha256, _ in batch])
+            if None in places:
+                yield from (picture.shape[:2] for picture in self.read_all(batch))
             else:
-                shapes = [picture.shape for picture in self.read_all(batch)]
-            yield from ((int(height), int(width)) for height, width, _ in shapes)
+                yield from ((place["shape"][0], place["shape"][1]) for place in places if place)
 
     def read_all(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[Picture]:
         """The pictures of many files, as `read` gives them, in their order; read side by side, and ahead."""
@@ -160,13 +157,19 @@ class Reduced:
     def _begin(
         self, files: list[tuple[str, Callable[[], Path]]], pool: ThreadPoolExecutor
     ) -> list[Future[Picture]]:
-        with self._lock:
-            known = self._ledger.get(sha256 for sha256, _ in files)
-        return [pool.submit(self._read, sha256, find, known.get(sha256)) for sha256, find in files]
+        places = self._known([sha256 for sha256, _ in files])
+        return [pool.submit(self._read, *file, place) for file, place in zip(files, places, strict=True)]
 
-    def _read(self, sha256: str, find: Callable[[], Path], known: Entry | None) -> Picture:
-        if known and self._pack.holds(known.value):
-            return self._pack.read(known.value)
+    def _known(self, digests: list[str]) -> list[dict[str, Any] | None]:
+        """Where the pictures lie in the pack; None for those that it does not hold."""
+        with self._lock:
+            known = self._ledger.get(digests) | self._fresh
+        found = [known[key].value if key in known else None for key in digests]
+        return [place if place and self._pack.holds(place) else None for place in found]
+
+    def _read(self, sha256: str, find: Callable[[], Path], place: dict[str, Any] | None) -> Picture:
+        if place:
+            return self._pack.read(place)
         picture = images.read_rgb(find(), self._side)
         place = self._pack.append(picture)
         with self._lock:

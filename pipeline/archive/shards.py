@@ -54,33 +54,20 @@ class Planned:
 
 
 def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> pd.DataFrame:
-    """Pack pictures, each of shape (height, width, 3), and return the index of their places."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = []
-    shard, offset = 0, 0
-    handle = _shard(folder, shard).open("wb")
-    try:
-        for key, pixels in pictures:
-            if _begins(key, offset, pixels.nbytes):
-                handle.close()
-                shard, offset = shard + 1, 0
-                handle = _shard(folder, shard).open("wb")
-            handle.write(np.ascontiguousarray(pixels).data)
-            rows.append((key, shard, offset, *pixels.shape[:2]))
-            offset += pixels.nbytes
-    finally:
-        handle.close()
-    return _index(rows)
+    """Pack pictures at hand, each of shape (height, width, 3), and return the index of their places."""
+    held = list(pictures)
+    planned = [Planned(key, "", *pixels.shape[:2]) for key, pixels in held]
+    return renew_shards(folder, planned, lambda positions: (held[n][1] for n in positions))
 
 
 def renew_shards(
     folder: Path,
     pictures: Sequence[Planned],
     read: Callable[[Sequence[int]], Iterator[NDArray[np.uint8]]],
-    kept: Path,
-    label: str,
+    kept: Path | None = None,
+    label: str = "packing",
 ) -> pd.DataFrame:
-    """Do what `write_shards` does, but read only the pictures of shards that are not in the folder `kept`.
+    """Pack pictures, and return the index of their places; only those of shards that are not kept are read.
 
     The shards are in both folders then, as one file under two names where the disk can do that; they are
     read-only, so that nobody alters both unawares. What else `kept` held is removed.
@@ -89,32 +76,30 @@ def renew_shards(
         folder: of the shards.
         pictures: in the order in which they are to be packed.
         read: positions of pictures -> their pixels, in that order.
-        kept: the shards of the last time; it may not exist yet.
+        kept: the folder of the last time's shards, which may not exist yet; None: nothing is kept.
         label: what the progress bar says.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    kept.mkdir(parents=True, exist_ok=True)
+    for each in (folder, kept):
+        if each is not None:
+            each.mkdir(parents=True, exist_ok=True)
     rows, used = [], set()
     for number, members in enumerate(track(_parted(pictures), label)):
         planned, offset = [pictures[position] for position in members], 0
         file = _shard(folder, number)
-        last = kept / f"{value_sha256([[p.content, p.height, p.width] for p in planned])}.bin"
-        used.add(last)
-        if not _linked(last, file, sum(picture.size for picture in planned)):
+        last = kept and kept / f"{value_sha256([[p.content, p.height, p.width] for p in planned])}.bin"
+        if last is None or not _linked(last, file, sum(picture.size for picture in planned)):
             with file.open("wb") as handle:
                 for pixels in read(members):
                     handle.write(np.ascontiguousarray(pixels).data)
-                handle.flush()
-                os.fsync(handle.fileno())  # what is kept must be whole after a power cut, too
-            file.chmod(0o444)
-            last.unlink(missing_ok=True)
-            _linked(file, last)
+            if last is not None:
+                _keep(file, last)
+        used.add(last)
         for picture in planned:
             rows.append((picture.key, number, offset, picture.height, picture.width))
             offset += picture.size
-    for file in set(kept.iterdir()) - used:
+    for file in set(kept.iterdir() if kept else ()) - used:
         file.unlink(missing_ok=True)
-    return _index(rows)
+    return pd.DataFrame(rows, columns=["id", "shard", "offset", "height", "width"])
 
 
 def _parted(pictures: Sequence[Planned]) -> list[list[int]]:
@@ -136,6 +121,15 @@ def _begins(key: str, offset: int, size: int) -> bool:
     return offset > 0 and (chosen or offset + size > SHARD_BYTES)
 
 
+def _keep(file: Path, last: Path) -> None:
+    """Give a shard a second name; first it is made whole on the disk, whatever becomes of the power."""
+    with file.open("rb") as handle:
+        os.fsync(handle.fileno())
+    file.chmod(0o444)
+    last.unlink(missing_ok=True)
+    _linked(file, last)
+
+
 def _linked(source: Path, target: Path, size: int | None = None) -> bool:
     """Give a file of that size a second name; false where there is none, or where the disk cannot do that."""
     try:
@@ -148,10 +142,6 @@ def _linked(source: Path, target: Path, size: int | None = None) -> bool:
             return False
         raise
     return True
-
-
-def _index(rows: list[tuple[str, int, int, int, int]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["id", "shard", "offset", "height", "width"])
 
 
 class Shards:
