@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 from originals import originals
@@ -28,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, metavar="DIR", help="instead of the demo's test split")
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument("--middle", type=int, metavar="PIXELS", help="only a square of this side of each")
+    parser.add_argument(
+        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
+    )
     parser.add_argument("--engine", choices=("auto", "torch", "onnx", "openvino"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="default: the engine's own")
     parser.add_argument("--tile", type=int, default=1024, help="pixels of a tile's side (default 1024)")
@@ -48,13 +52,22 @@ def chosen(arguments: argparse.Namespace) -> Pictures:
         if not files:
             raise PentimentoError(f"{folder} holds no picture; --images takes a folder of them")
         found = [read_rgb(file) for file in files[: arguments.limit]]
-    return [middle(picture, arguments.middle) for picture in found] if arguments.middle else found
+    if arguments.middle:
+        found = [middle(picture, arguments.middle) for picture in found]
+    if arguments.enlarge > 1:
+        found = [larger(picture, arguments.enlarge) for picture in found]
+    return found
 
 
 def middle(picture: Any, side: int) -> Any:
     """The middle square of a picture, as far as it reaches."""
     top, left = (max(0, (length - side) // 2) for length in picture.shape[:2])
     return picture[top : top + side, left : left + side]
+
+
+def larger(picture: Any, times: int) -> Any:
+    """A picture enlarged by bicubic interpolation."""
+    return cv2.resize(picture, None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC)
 
 
 def one_thread() -> None:

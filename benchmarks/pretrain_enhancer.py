@@ -31,7 +31,7 @@ from pipeline.models.enhancer import Enhancer, Upscaler
 from pipeline.models.registry import build, load_model
 from pipeline.progress import say
 from pipeline.restoration.classical import lanczos
-from pipeline.training.enhancer import Crops, MendingTask, Penalty, reduced, with_noise, worn
+from pipeline.training.enhancer import Crops, MendingTask, Penalty, enlarged, reduced, with_noise, worn
 from pipeline.training.loop import Schedule
 
 SIZES: dict[int, dict[str, Any]] = {
@@ -41,6 +41,7 @@ SIZES: dict[int, dict[str, Any]] = {
 }
 SIDES = {1: 64, 2: 96, 4: 128}  # pixels of a crop of the truth, where --side names none
 FFT_WEIGHT = 0.05
+SCALES = (0.6, 3.0)
 MOST_NOISE = 50.0  # of 255
 GAUSSIAN = 0.8  # share of the examples
 PURPOSES = {
@@ -59,6 +60,10 @@ def main() -> None:
     parser.set_defaults(out=None, state=None, batch_size=16, learning_rate=0.002, per_epoch=1600)
     parser.add_argument("--scale", type=int, choices=(1, 2, 4), required=True)
     parser.add_argument("--side", type=int, help=f"pixels of a crop (default, by scale: {SIDES})")
+    parser.add_argument(
+        "--scales", type=float, nargs=2, default=SCALES, metavar=("LEAST", "MOST"),
+        help=f"ratios at which half of the crops are shown (default {SCALES}; 1 1: all as they are)",
+    )  # fmt: skip
     parser.add_argument("--penalty", choices=("charbonnier", "log_mse"), default="charbonnier")
     arguments = parser.parse_args()
     scale = arguments.scale
@@ -74,7 +79,12 @@ def main() -> None:
         epochs=arguments.epochs, batch_size=arguments.batch_size, learning_rate=arguments.learning_rate,
         cosine=True, ema_decay=0.995, clip_norm=1.0, patience=0, seed=arguments.seed,
     )  # fmt: skip
-    crops = Crops(side=arguments.side or SIDES[scale], per_epoch=arguments.per_epoch, validation=27)
+    crops = Crops(
+        side=arguments.side or SIDES[scale],
+        per_epoch=arguments.per_epoch,
+        validation=27,
+        scales=tuple(arguments.scales),
+    )
     task = make_task(scale, network, train, originals(root, "val"), crops, schedule, arguments.penalty)
     recipe = {**schedule.model_dump(mode="json"), "crops": crops.model_dump(mode="json")}
     recipe |= {"fft_weight": FFT_WEIGHT, "bf16": True, "loaders": environment.loaders()}
@@ -119,6 +129,7 @@ def make_task(
     else:
         worsen = partial(reduced, scale=scale, enlarge=lanczos)
         probes = {f"x{scale}": worsen}
+    probes |= {f"{name}_enlarged": partial(enlarged, worsen=make, ratio=2) for name, make in probes.items()}
     return MendingTask(
         network,
         inputs=list(Enhancer.inputs if scale == 1 else Upscaler.inputs),

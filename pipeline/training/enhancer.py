@@ -21,6 +21,7 @@ Worsen = Callable[[Pixels, np.random.Generator], Example]
 Penalty = Literal["charbonnier", "log_mse"]
 Enlarge = Callable[[Pixels, int], Pixels]  # a picture and a scale to a larger picture
 
+_OWN_SIZE = 0.5  # share of the crops that stay as large as they are where others are resized
 _VALIDATION = 1  # a stream of randomness apart from the epochs'
 _EPSILON = 1e-3  # below it, Charbonnier's penalty is that of squares
 _FULL = 255.0
@@ -32,6 +33,9 @@ class Crops(StageParams):
     side: int = Field(ge=16, le=512, multiple_of=16)  # pixels of the truth
     per_epoch: int = Field(ge=1)
     validation: int = Field(ge=1)
+    # Least and largest ratio of half of the crops to the pictures' own size. Reduced they are sharper,
+    # enlarged they are what a finer scan shows: smooth, with wide patterns that are no noise.
+    scales: tuple[float, float] = (1.0, 1.0)
 
 
 class MendingTask:
@@ -94,7 +98,7 @@ class MendingTask:
         order = rng.choice(len(self.train), count, p=areas / areas.sum())
         for first in range(0, len(order), self.batch_size):
             chosen = order[first : first + self.batch_size]
-            yield stack([self.worsen(random_crop(self.train[n], self.crops.side, rng), rng) for n in chosen])
+            yield stack([self.worsen(self._crop(self.train[n], rng), rng) for n in chosen])
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """The penalty of the pixels (Charbonnier's: 1994), and the mean magnitude of the spectrum's error."""
@@ -130,6 +134,13 @@ class MendingTask:
 
     def _precision(self, device: torch.device) -> Any:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
+
+    def _crop(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
+        least, largest = self.crops.scales
+        if least == largest == 1.0 or rng.random() < _OWN_SIZE:
+            return random_crop(picture, self.crops.side, rng)
+        ratio = float(np.exp(rng.uniform(np.log(least), np.log(largest))))
+        return resized(random_crop(picture, round(self.crops.side / ratio), rng), self.crops.side)
 
     def _probe(self, pictures: Sequence[NDArray[np.uint8]], make: Worsen) -> list[Batch]:
         rng = np.random.default_rng([self.seed, _VALIDATION])
@@ -209,6 +220,22 @@ def bicubic(pixels: Pixels, height: int, width: int) -> Pixels:
     image = Image.fromarray(np.rint(pixels * _FULL).astype(np.uint8))
     resized = image.resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(resized, np.float32) / np.float32(_FULL)
+
+
+def resized(pixels: Pixels, side: int) -> Pixels:
+    """A square picture at another size, as 8 bit would hold it: by area when smaller, else bicubic."""
+    import cv2
+
+    way = cv2.INTER_AREA if side < pixels.shape[0] else cv2.INTER_CUBIC
+    return eight_bit(np.asarray(cv2.resize(pixels, (side, side), interpolation=way), np.float32))
+
+
+def enlarged(truth: Pixels, rng: np.random.Generator, *, worsen: Worsen, ratio: int) -> Example:
+    """The example of the middle of a square picture, enlarged to its size; see MendingTask.worsen."""
+    side = truth.shape[0]
+    start, length = (side - side // ratio) // 2, side // ratio
+    middle = truth[start : start + length, start : start + length]
+    return worsen(resized(middle, side), rng)
 
 
 def eight_bit(pixels: NDArray[np.floating]) -> Pixels:

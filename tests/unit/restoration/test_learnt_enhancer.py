@@ -1,15 +1,18 @@
 """The learnt enhancer and upscaler: seamless, grey and RGB, set to the picture, refusing what they cannot."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.restoration.classical import lanczos
 from pipeline.restoration.learnt_enhancer import LEAST_NOISE, LearntEnhancer, LearntUpscaler
 from pipeline.restoration.steps import Look, StepFailed
 from pipeline.restoration.tiling import Grid, run_tiles
+from pipeline.training.enhancer import bicubic
 
 SIZES = {"enhancer": {"widths": [8, 8], "blocks": [1, 1]}, "upscaler": {"scale": 2, "width": 8, "blocks": 1}}
 
@@ -198,3 +201,30 @@ def test_a_result_of_another_shape_is_a_failed_step(saved):
     method.session = Session()
     with pytest.raises(StepFailed, match=r"is \(1, 3, 4, 4\), not \(1, 3, 144, 208\)"):
         method(scene())
+
+
+def ornament(period, size=96):
+    """Gold on red, in knots so many pixels apart, as brocade is in a fine scan."""
+    y, x = np.mgrid[:size, :size] * (2 * np.pi / period)
+    gold = (np.cos(x) * np.cos(y) + 0.5 * np.cos(2 * x) * np.cos(y) > 0.1).astype(np.float32)
+    soft = cv2.GaussianBlur(gold, (0, 0), 0.8)[..., None]
+    return soft * np.float32([0.75, 0.6, 0.3]) + (1 - soft) * np.float32([0.35, 0.12, 0.08])
+
+
+@pytest.mark.parametrize("period", [6, 8, 12, 16, 24])
+def test_the_shipped_weights_do_not_take_an_ornament_for_noise(period):
+    truth, sigma = ornament(period), 15 / 255
+    noise = np.random.default_rng(period).normal(0, sigma, truth.shape).astype(np.float32)
+    enhancer = LearntEnhancer(paths.PRETRAINED / "enhancer", "torch", sigma=sigma).tuned(look(truth))
+    before, after = (np.square(pixels - truth).mean() for pixels in (truth + noise, enhancer(truth + noise)))
+    assert after < 0.5 * before  # noise is taken away, the ornament stays
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+@pytest.mark.parametrize("period", [24, 48])
+def test_the_shipped_weights_enlarge_a_smooth_ornament_no_worse_than_bicubic(scale, period):
+    truth = cv2.GaussianBlur(ornament(period, 192), (0, 0), 3)
+    small = bicubic(truth, 192 // scale, 192 // scale)
+    upscaler = LearntUpscaler(paths.PRETRAINED / f"upscaler_x{scale}", "torch")
+    learnt, plain = (np.square(made - truth).mean() for made in (upscaler(small), bicubic(small, 192, 192)))
+    assert learnt < plain

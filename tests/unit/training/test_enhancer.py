@@ -12,9 +12,11 @@ from pipeline.training.enhancer import (
     MendingTask,
     bicubic,
     eight_bit,
+    enlarged,
     psnr,
     random_crop,
     reduced,
+    resized,
     with_noise,
     worn,
 )
@@ -34,7 +36,7 @@ class Adds(nn.Module):
         return self.shift * (1 + noise)
 
 
-def make_task(side=32, fft_weight=0.1, worsen=WORN, picture_side=60):
+def make_task(side=32, fft_weight=0.1, worsen=WORN, picture_side=60, scales=(1.0, 1.0)):
     return MendingTask(
         Adds(),
         inputs=["picture", "noise"],
@@ -42,7 +44,7 @@ def make_task(side=32, fft_weight=0.1, worsen=WORN, picture_side=60):
         validation=[painting(n, picture_side, picture_side) for n in (10, 11)],
         worsen=worsen,
         probes={"low": partial(with_noise, sigma=10.0), "high": partial(with_noise, sigma=40.0)},
-        crops=Crops(side=side, per_epoch=10, validation=3),
+        crops=Crops(side=side, per_epoch=10, validation=3, scales=scales),
         batch_size=4,
         learning_rate=0.1,
         fft_weight=fft_weight,
@@ -145,3 +147,27 @@ def test_without_pictures_there_is_no_batch():
 def test_psnr_is_per_picture():
     values = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 3, 4, 4) * 0.1
     assert psnr(values, torch.zeros(2, 3, 4, 4)).tolist() == pytest.approx([100, 20], abs=1e-4)
+
+
+def test_half_of_the_crops_are_resized_where_scales_are_given():
+    own = make_task()
+    scaled = make_task(scales=(0.6, 3.0))
+    batches = list(scaled.batches(0, 0, 1))
+    assert all(map(same, batches, scaled.batches(0, 0, 1)))
+    assert not same(batches[0], next(own.batches(0, 0, 1)))
+    for batch in batches:
+        assert batch["truth"].shape[1:] == (3, 32, 32)
+        assert torch.equal(batch["truth"], (batch["truth"] * 255).round() / 255)
+
+
+def test_the_middle_is_enlarged_before_it_is_made_worse():
+    still = partial(with_noise, sigma=0.0)
+    example = enlarged(truth(64), np.random.default_rng(0), worsen=still, ratio=2)
+    assert example["truth"].shape == (64, 64, 3)
+    back = resized(example["truth"], 32)
+    assert np.abs(back - truth(64)[16:48, 16:48]).mean() < 0.02
+    # Enlarged, it is smooth: neighbours differ by about half.
+    steps = [
+        np.abs(np.diff(picture, axis=0)).mean() for picture in (truth(64)[16:48, 16:48], example["truth"])
+    ]
+    assert steps[1] < 0.7 * steps[0]
