@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from pipeline.params import StageParams
@@ -35,7 +35,7 @@ class Crops(StageParams):
     validation: int = Field(ge=1)
     # Least and largest ratio of half of the crops to the pictures' own size. Reduced they are sharper,
     # enlarged they are what a finer scan shows: smooth, with wide patterns that are no noise.
-    scales: tuple[float, float] = (1.0, 1.0)
+    scales: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 
 class MendingTask:
