@@ -72,7 +72,6 @@ def larger(picture: Any, times: int) -> Any:
 
 def one_thread() -> None:
     """Hold OpenCV and torch to one thread each."""
-    import cv2
     import torch
 
     torch.set_num_threads(environment.threads())

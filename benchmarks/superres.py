@@ -101,7 +101,8 @@ def span(folder: Path, scale: int) -> Method:
     Raises:
         PentimentoError: when the folder lacks its files.
     """
-    network = import_module("ncnn").Net()
+    ncnn = import_module("ncnn")
+    network = ncnn.Net()
     network.opt.num_threads = 1
     for file, load in ((".param", network.load_param), (".bin", network.load_model)):
         path = folder / f"spanx{scale}_ch48{file}"
@@ -112,7 +113,7 @@ def span(folder: Path, scale: int) -> Method:
         padded = np.pad(small, ((_RIM, _RIM), (_RIM, _RIM), (0, 0)), mode="symmetric")
         planes = np.ascontiguousarray(padded.transpose(2, 0, 1))  # lent to ncnn, which copies nothing
         extractor = network.create_extractor()
-        extractor.input("data", import_module("ncnn").Mat(planes))
+        extractor.input("data", ncnn.Mat(planes))
         large = np.array(extractor.extract("output")[1]).transpose(1, 2, 0)
         rim = _RIM * scale
         return np.asarray(large[rim:-rim, rim:-rim], np.float32)

@@ -149,7 +149,7 @@ def test_psnr_is_per_picture():
     assert psnr(values, torch.zeros(2, 3, 4, 4)).tolist() == pytest.approx([100, 20], abs=1e-4)
 
 
-def test_half_of_the_crops_are_resized_where_scales_are_given():
+def test_crops_are_resized_where_scales_are_given_and_stay_eight_bit():
     own = make_task()
     scaled = make_task(scales=(0.6, 3.0))
     batches = list(scaled.batches(0, 0, 1))
