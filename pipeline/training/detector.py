@@ -33,6 +33,10 @@ _POOL = 12  # pictures whose crops are mixed: a batch is not all of one picture
 _BINS = 200  # of the histograms from which the best threshold is read
 _FALSE_ALARM = 0.7  # weight of false alarms against misses in Tversky's index
 _GREY = 0.08  # share of pictures shown without colour
+_GAMMA = 0.5  # a picture is made darker or paler by a gamma of exp(+-this)
+_SEEN = 0.5  # share of a damaged picture's crops that are drawn around a damaged pixel
+_LOOKS = 2  # how often each validation picture is aged, and how many of its crops are kept each time
+_KEPT = 5
 
 
 class Examples(StageParams):
@@ -62,7 +66,7 @@ class DetectorTask:
     """
 
     averaged = "detector"
-    monitor: tuple[str, bool] | None = ("val_f1", True)
+    monitor: tuple[str, bool] | None = ("val_f1_mean", True)
     phases: Sequence[tuple[str, str, torch.optim.Optimizer]]
 
     def __init__(
@@ -127,21 +131,30 @@ class DetectorTask:
         return loss, {name: float(value.detach()) for name, value in row.items()}
 
     def validate(self, network: nn.Module, epoch: int) -> Row:
-        """Of fixed crops of other works: the best F1 of any threshold, and false alarms at it."""
+        """Of fixed crops of other works: the best F1 of any threshold, and false alarms at it.
+
+        `val_f1_mean` is the mean F1 of damaged crops at its own best threshold: in `val_f1`, of all
+        pixels together, wide damage decides.
+        """
         device = next(network.parameters()).device
         counts = np.zeros((3, _BINS), np.int64)  # of damage, of paint, and of paint in clean crops
+        each: list[NDArray[np.float64]] = []  # F1 at every threshold, of each damaged crop
         for batch in self.validation:
             with self._precision(device):
                 logits = network(batch["picture"].to(device), as_logits=True).float()
             bins = (any_damage(logits) * _BINS).long().clamp(0, _BINS - 1).cpu()
             truth, known = batch["damage"].any(dim=1), batch["known"][:, 0]
             clean = (~truth.flatten(1).any(1))[:, None, None].expand_as(truth)
-            for row, where in enumerate((truth & known, ~truth & known, clean)):
-                counts[row] += torch.bincount(bins[where], minlength=_BINS).numpy()
-        found, alarms, clean_alarms = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
-        f1 = 2 * found / np.maximum(1, found + alarms + counts[0].sum())
+            for crop in range(len(bins)):
+                told = (truth[crop] & known[crop], ~truth[crop] & known[crop], clean[crop])
+                own = np.stack([torch.bincount(bins[crop][of], minlength=_BINS).numpy() for of in told])
+                counts += own
+                if own[0].any():
+                    each.append(_f1(own)[0])
+        f1, found, alarms, clean_alarms = _f1(counts)
         best = int(f1.argmax())
         return {
+            "val_f1_mean": float(np.mean(each, axis=0).max()) if each else 0.0,
             "val_f1": float(f1[best]),
             "val_threshold": best / _BINS,
             "val_precision": float(found[best] / max(1, found[best] + alarms[best])),
@@ -157,7 +170,8 @@ class DetectorTask:
         crops = [
             crop
             for picture in pictures[: self.examples.validation_pictures]
-            for crop in self._crops(picture, rng)[:3]
+            for _ in range(_LOOKS)
+            for crop in self._crops(picture, rng)[:_KEPT]
         ]
         size = self.batch_size
         return [stack(crops[first : first + size]) for first in range(0, len(crops), size)]
@@ -167,6 +181,7 @@ class DetectorTask:
         side = self.examples.crop
         whole = turned(self._sized(picture, rng), rng)
         clean = at_least(whole, side).astype(np.float32) / np.float32(255)
+        clean **= np.float32(np.exp(rng.uniform(-_GAMMA, _GAMMA)))
         aged, masks, unsure = self.ageing(clean, rng)
         if unknown := sorted(set(masks) - set(self.kinds)):
             raise PentimentoError(f"the detector has no map for damage of the kind {', '.join(unknown)}")
@@ -176,12 +191,25 @@ class DetectorTask:
         picture_planes = described(pixels)
         none = np.zeros(pixels.shape[:2], np.bool_)
         planes = np.stack([masks.get(kind, none) for kind in self.kinds])
+        damaged = np.asarray(planes.any(axis=0))
         crops: list[Crop] = []
         for _ in range(self.examples.per_picture):
-            top, left = (int(place) for place in rng.integers(np.array(none.shape) - side + 1))
+            top, left = self._place(damaged, rng)
             window = np.s_[..., top : top + side, left : left + side]
             crops.append((picture_planes[window], planes[window], ~unsure[window]))
         return crops
+
+    def _place(self, damaged: Mask, rng: np.random.Generator) -> tuple[int, int]:
+        """Where a crop begins: anywhere, or so that it holds damage; of thin kinds chance shows little."""
+        side = self.examples.crop
+        last = np.array(damaged.shape) - side
+        spots = np.flatnonzero(damaged) if rng.random() < _SEEN else np.empty(0)
+        if not len(spots):
+            top, left = rng.integers(last + 1)
+        else:
+            spot = np.array(np.unravel_index(spots[rng.integers(len(spots))], damaged.shape))
+            top, left = np.clip(spot - rng.integers(side, size=2), 0, last)
+        return int(top), int(left)
 
     def _sized(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
         """The picture at a longer side drawn evenly on a scale of ratios, enlarged by a third at most."""
@@ -192,6 +220,12 @@ class DetectorTask:
         size = tuple(max(1, round(length * factor)) for length in picture.shape[1::-1])
         way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+
+
+def _f1(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:
+    """F1 at every threshold, and what is above it, from histograms (3, bins): damage, paint, clean crops."""
+    found, alarms, clean_alarms = counts[:, ::-1].cumsum(axis=1)[:, ::-1]
+    return 2 * found / np.maximum(1, found + alarms + counts[0].sum()), found, alarms, clean_alarms
 
 
 def stack(crops: Sequence[Crop]) -> Batch:

@@ -66,6 +66,17 @@ def test_damage_lies_in_the_map_of_its_kind():
         assert set(batch["known"].unique().tolist()) <= {0.0, 1.0}
 
 
+def test_half_of_the_crops_and_more_hold_damage_however_small_it_is():
+    def speck(pixels, rng):
+        mask = np.zeros(pixels.shape[:2], bool)
+        mask[tuple(rng.integers(0, mask.shape))] = True
+        return pixels, {"dust": mask}, np.zeros_like(mask)
+
+    task = make_task(speck, side=200, smallest=200, largest=200, pictures=40)
+    held = torch.cat([batch["damage"].flatten(1).any(1) for batch in task.batches(0, 0, 1)])
+    assert 0.4 < held.float().mean() < 0.7  # one in 25 by chance
+
+
 def test_a_picture_smaller_than_a_crop_is_mirrored_outward():
     batch = next(make_task(side=40, crop=96).batches(0, 0, 1))
     assert batch["picture"].shape[2:] == (96, 96)
@@ -103,6 +114,30 @@ def test_validation_is_fixed_and_counts_false_alarms_in_clean_pictures():
         assert again.validate(network, 7) == row
         assert 0 < row["val_f1"] < 1 and row["val_clean_alarms"] == 0  # no clean picture
         assert make_task(nothing).validate(network, 0)["val_f1"] == 0
+
+
+def test_every_damaged_crop_counts_alike_in_the_mean():
+    def of_two_sizes(pixels, rng):
+        wide, thin = np.zeros((2, *pixels.shape[:2]), bool)
+        wide[: len(wide) // 2] = True
+        thin[:, 1] = True
+        mask = wide if rng.random() < 0.5 else thin
+        return np.where(mask[..., None], 1.0, 0.5).astype(np.float32), {"dust": mask}, np.zeros_like(mask)
+
+    class FindsWide(torch.nn.Module):
+        """Says that whole white squares are damage, and misses lines."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(1))
+
+        def forward(self, picture, as_logits):
+            white = (picture[:, :3].amin(1) > 0.4).float()[:, None]
+            wide = torch.nn.functional.avg_pool2d(white, 5, 1, 2) > 0.5
+            return torch.where(wide, 8.0, -8.0).expand(-1, len(KINDS), -1, -1) * self.weight
+
+    row = make_task(of_two_sizes, crop=64).validate(FindsWide(), 0)
+    assert row["val_f1"] > 0.95 and row["val_f1_mean"] < 0.9
 
 
 def test_damage_of_an_unknown_kind_is_refused():
