@@ -9,7 +9,7 @@ network was not trained on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ Map = NDArray[np.float32]  # (H, W), probabilities
 _CELL = 1024  # pixels: a tile's side without its context; what memory bears
 _LARGEST = 2048  # pixels of a longer side: twice what the network was trained on
 _REDUCED = 4  # times at most: what is finer than that would be lost
+_WIDEST = 32  # pixels of a rule's rim and wide: far less than a network's reach
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Rule:
         Below it the window is taken to be undamaged.
     margin: of the picture's shorter side: so near to its edge no pixel is certain. There scans show frames,
         the edges of canvases and what lies behind them; damage that reaches further in is found there, too.
+    rim: pixels by which wide patches are grown at most; 0 = none is. What is left of a loss's or a stain's
+        colour at its outline would be spread over the whole hole that is filled.
+    wide: half the least width of such a patch, pixels.
+    hint: the least probability of a rim's pixel.
     """
 
     probable: float
@@ -51,6 +56,9 @@ class Rule:
     core: int
     share: float
     margin: float = 0.0
+    rim: int = 0
+    wide: int = 0
+    hint: float = 0.0
 
     def as_dict(self) -> dict[str, float]:
         """What a card holds under `rule`."""
@@ -66,13 +74,18 @@ class Rule:
         found = card.get("rule")
         told = f"{folder / 'card.json'}: rule is {found!r}; it needs"
         try:
-            rule = cls(**{name: float(value) for name, value in dict(found).items()})  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            raise PentimentoError(f"{told} the numbers probable, certain, core, share, margin") from None
+            values = {name: float(value) for name, value in dict(found).items()}
+            whole = {name: int(values[name]) for name in ("core", "rim", "wide") if name in values}
+            rule = cls(**values | whole)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            names = ", ".join(field.name for field in fields(cls))
+            raise PentimentoError(f"{told} the numbers {names}") from None
         if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and 0 <= rule.share < 1):
             raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and 0 <= share < 1")
         if not 0 <= rule.margin < 0.5:
             raise PentimentoError(f"{told} 0 <= margin < 0.5")
+        if not (0 <= rule.rim <= _WIDEST and 0 <= rule.wide <= _WIDEST and 0 <= rule.hint <= 1):
+            raise PentimentoError(f"{told} rim and wide from 0 to {_WIDEST}, and 0 <= hint <= 1")
         return rule
 
 
@@ -184,7 +197,24 @@ def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
         place: where the window lies; None: it is the whole picture.
     """
     mask, certain = patches(probability, rule, place)
-    return mask if certain >= rule.share else np.zeros_like(mask)
+    return with_rim(mask, probability, rule) if certain >= rule.share else np.zeros_like(mask)
+
+
+def with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
+    """A mask (H, W), its wide patches grown by the rule's rim; beyond its border all is taken for damage."""
+    if rule.rim == 0:
+        return mask
+    import cv2
+
+    inside = cv2.erode(mask.astype(np.uint8), _disc(rule.wide), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    reached = cv2.dilate(inside, _disc(rule.wide + rule.rim)) > 0
+    return np.asarray(mask | (reached & (probability >= rule.hint)), np.bool_)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2), np.uint8)
 
 
 def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:

@@ -13,7 +13,16 @@ from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide, r
 from pipeline.restoration.steps import Place, StepFailed
 
 SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}
-RULE = {"probable": 0.3, "certain": 0.6, "core": 1, "share": 0.0, "margin": 0.0}
+RULE = {
+    "probable": 0.3,
+    "certain": 0.6,
+    "core": 1,
+    "share": 0.0,
+    "margin": 0.0,
+    "rim": 0,
+    "wide": 0,
+    "hint": 0.0,
+}
 
 
 def save(folder, rule=None, architecture="damage_detector", sizes=None):
@@ -130,6 +139,22 @@ def test_a_window_inside_a_picture_has_no_edge():
     assert not decide(values, rule, Place(40, 90, 100, 100)).any()
 
 
+def test_wide_patches_are_grown_where_there_is_a_hint_of_damage():
+    values = np.zeros((60, 80), np.float32)
+    values[20:40, 0:30] = 0.9  # a loss at the picture's edge
+    values[18:42, 30:34] = 0.1  # its blurred outline, to one side
+    values[10, 40:80] = 0.9  # a line
+    values[9:12, 40:80] = np.maximum(values[9:12, 40:80], 0.1)
+    plain = Rule(0.3, 0.8, core=1, share=0.0)
+    found = decide(values, plain)
+    grown = decide(values, replace(plain, rim=2, wide=5, hint=0.05))
+    more = grown & ~found
+    assert more[24:36, 30:32].all() and not more[:, 32:].any()  # two pixels, and the line has none
+    assert not more[:, :30].any()  # without a hint nothing is added
+    everywhere = decide(values, replace(plain, rim=2, wide=5, hint=0.0))
+    assert everywhere[18:42, 5:25].all() and everywhere[:18].sum() == 40  # the line as it was
+
+
 def test_it_says_what_it_runs_on(detector):
     assert (
         detector.name == "learnt detector"
@@ -156,6 +181,12 @@ def test_a_card_without_a_rule_is_refused(tmp_path, rule):
 @pytest.mark.parametrize("change", [{"probable": 0}, {"certain": 0.2}, {"share": 1}])
 def test_a_rule_that_makes_no_sense_is_refused(tmp_path, change):
     with pytest.raises(PentimentoError, match="needs 0 < probable <= certain < 1"):
+        LearntDetector(save(tmp_path / "x", RULE | change), "torch")
+
+
+@pytest.mark.parametrize("change", [{"rim": 33}, {"wide": -1}, {"hint": 2}])
+def test_a_rim_that_makes_no_sense_is_refused(tmp_path, change):
+    with pytest.raises(PentimentoError, match="rim and wide from 0 to 32"):
         LearntDetector(save(tmp_path / "x", RULE | change), "torch")
 
 

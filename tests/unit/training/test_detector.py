@@ -122,7 +122,11 @@ def test_every_damaged_crop_counts_alike_in_the_mean():
         wide[: len(wide) // 2] = True
         thin[:, 1] = True
         mask = wide if rng.random() < 0.5 else thin
-        return np.where(mask[..., None], 1.0, 0.5).astype(np.float32), {"dust": mask}, np.zeros_like(mask)
+        return (
+            np.where(mask[..., None], [1.0] * 3, 0.5).astype(np.float32),
+            {"dust": mask},
+            np.zeros_like(mask),
+        )
 
     class FindsWide(torch.nn.Module):
         """Says that whole white squares are damage, and misses lines."""
