@@ -37,6 +37,7 @@ TRAIN_RESTORER = {
         "per_picture": 2,
         "pictures": 4,
         "least_share": 0.001,
+        "zoom": 1.0,
         "validation_pictures": 2,
     },
     "fft_weight": 0.0,

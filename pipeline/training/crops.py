@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+_OWN_SIZE = 0.5  # share of the pictures that are not enlarged where others are
 
 Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])  # (H, W, 3)
 
@@ -28,3 +31,24 @@ def at_least(picture: Picture, side: int) -> Picture:
     if not any(lacking):
         return picture
     return np.pad(picture, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
+
+
+def zoomed(picture: NDArray[np.uint8], most: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Half of the time the picture as it is, else a part of it, enlarged to the picture's size.
+
+    So a finer scan looks: paint is smooth there, and damage no wider than in a coarse one.
+
+    Args:
+        picture: (H, W, 3), 8-bit sRGB.
+        most: the part is enlarged by a ratio in [1, most], drawn evenly on a scale of ratios (bicubic);
+            1 gives every picture as it is.
+        rng: the source of randomness.
+    """
+    if most == 1.0 or rng.random() < _OWN_SIZE:
+        return picture
+    ratio = float(np.exp(rng.uniform(0.0, np.log(most))))
+    height, width = picture.shape[:2]
+    inner = (max(1, round(height / ratio)), max(1, round(width / ratio)))
+    top, left = rng.integers(height - inner[0] + 1), rng.integers(width - inner[1] + 1)
+    window = np.ascontiguousarray(picture[top : top + inner[0], left : left + inner[1]])
+    return np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
-from pipeline.training.crops import at_least, drawn, turned
+from pipeline.training.crops import at_least, drawn, turned, zoomed
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
@@ -33,6 +33,7 @@ class Examples(StageParams):
     per_picture: int = Field(ge=1, le=64)
     pictures: int = Field(ge=1)
     least_share: float = Field(ge=0.0, lt=1.0)
+    zoom: float = Field(ge=1.0, le=8.0)  # see zoomed
     validation_pictures: int = Field(ge=1)
 
 
@@ -149,7 +150,8 @@ class RestorerTask:
     ) -> list[tuple[Pixels, Mask, Pixels]]:
         """Crops (start, mask, truth) of one damaged picture, each with a hole in its middle."""
         side, margin = self.examples.crop, _MARGIN
-        truth = at_least(turned(picture, rng), side).astype(np.float32) / np.float32(255)
+        shown = zoomed(picture, self.examples.zoom, rng)
+        truth = at_least(turned(shown, rng), side).astype(np.float32) / np.float32(255)
         damaged, mask = self.damage(truth, rng)
         holes = np.argwhere(mask)
         crops: list[tuple[Pixels, Mask, Pixels]] = []

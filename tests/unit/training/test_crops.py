@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipeline.training.crops import at_least, drawn, turned
+from pipeline.training.crops import at_least, drawn, turned, zoomed
 
 
 def rng() -> np.random.Generator:
@@ -38,3 +38,24 @@ def test_a_small_picture_is_mirrored_and_a_large_one_left() -> None:
     assert made.shape == (4, 5, 3)
     assert np.array_equal(made[:3], picture) and np.array_equal(made[3], picture[2])
     assert at_least(picture, 3) is picture
+
+
+def test_half_of_the_pictures_are_enlarged_parts_of_the_same_size() -> None:
+    source, picture = rng(), np.arange(40, dtype=np.uint8)[None, :, None].repeat(30, 0).repeat(3, 2)
+    made = [zoomed(picture, 3.0, source) for _ in range(200)]
+    assert all(one.shape == picture.shape and one.dtype == np.uint8 for one in made)
+    own = [one is picture for one in made]
+    assert 70 < sum(own) < 130
+    spans = [int(one[0, :, 0].max()) - int(one[0, :, 0].min()) for one in made]
+    assert min(spans) < 16 and all(12 <= span <= 39 for span in spans)  # a third of the width at the least
+
+
+def test_without_zoom_every_picture_is_itself_and_no_chance_is_used() -> None:
+    source, picture = rng(), np.zeros((4, 5, 3), np.uint8)
+    assert zoomed(picture, 1.0, source) is picture
+    assert source.random() == rng().random()
+
+
+def test_a_picture_of_one_pixel_can_be_enlarged() -> None:
+    source, picture = rng(), np.full((1, 1, 3), 7, np.uint8)
+    assert all(np.array_equal(zoomed(picture, 8.0, source), picture) for _ in range(20))

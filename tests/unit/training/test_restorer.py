@@ -35,7 +35,7 @@ class Adds(nn.Module):
 
 
 def make_task(damage=square_hole, start=grey, side=96, **overrides):
-    values = {"crop": 32, "per_picture": 3, "pictures": 4, "least_share": 0.01}
+    values = {"crop": 32, "per_picture": 3, "pictures": 4, "least_share": 0.01, "zoom": 1.0}
     examples = Examples(validation_pictures=2, **(values | overrides))
     return RestorerTask(
         Adds(),
