@@ -71,7 +71,7 @@ class Rule:
         Raises:
             PentimentoError: when it has none, or one that makes no sense.
         """
-        found = card.get("rule")
+        found: Any = card.get("rule")
         told = f"{folder / 'card.json'}: rule is {found!r}; it needs"
         try:
             values = {name: float(value) for name, value in dict(found).items()}
