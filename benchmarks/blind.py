@@ -2,6 +2,7 @@
 
     python benchmarks/blind.py --patterns DIR
     python benchmarks/blind.py --images DIR --detector learnt --limit 20 --json
+    python benchmarks/blind.py --enlarge 3 --detector learnt --kinds undamaged cracks
 
 Every painting is damaged by each kind in turn (pipeline/restoration/damage, seeds that no training draws)
 and by a crack pattern of --patterns (pictures, black on white), laid over it as dark or pale paint. Each
@@ -33,6 +34,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
+from improving import larger
 from numpy.typing import NDArray
 
 from pipeline import environment, paths
@@ -66,6 +68,9 @@ def main() -> None:
     parser.add_argument("--patterns", type=Path, metavar="DIR", help="crack patterns, black on white")
     parser.add_argument("--images", type=Path, metavar="DIR", help="clean paintings (default: test split)")
     parser.add_argument("--side", type=int, default=1024, help="longer side at most (default 1024)")
+    parser.add_argument(
+        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
+    )
     parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "detector", metavar="DIR")
     parser.add_argument(
         "--restorer", type=Path, metavar="DIR", help="default: the trained, else the pretrained"
@@ -77,7 +82,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     cv2.setNumThreads(environment.threads())
-    pictures = _paintings(arguments)
+    pictures = [larger(picture, arguments.enlarge) for picture in _paintings(arguments)]
     patterns = _files(arguments.patterns) if arguments.patterns else []
     if not pictures or (arguments.patterns and not patterns):
         parser.error(f"no picture in {arguments.patterns if pictures else arguments.images}")

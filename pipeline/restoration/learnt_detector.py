@@ -28,7 +28,7 @@ ARCHITECTURE = "damage_detector"
 Map = NDArray[np.float32]  # (H, W), probabilities
 
 _CELL = 1024  # pixels: a tile's side without its context; what memory bears
-_LARGEST = 2048  # pixels of a longer side: twice what the network was trained on
+_LARGEST = 1536  # pixels of a longer side: half as much again as the network was trained on
 _REDUCED = 4  # times at most: what is finer than that would be lost
 _WIDEST = 32  # pixels of a rule's rim and wide: far less than a network's reach
 

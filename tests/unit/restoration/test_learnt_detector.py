@@ -113,7 +113,7 @@ def test_a_large_picture_is_looked_at_reduced_whatever_its_windows(detector, mon
 
 
 def test_only_large_pictures_are_reduced_and_four_times_at_most():
-    sizes = {(2048, 1000): 1, (2049, 10): 2, (4096, 4096): 2, (10, 4097): 4, (40000, 40000): 4}
+    sizes = {(1536, 1000): 1, (1537, 10): 2, (3072, 3072): 2, (10, 3073): 4, (40000, 40000): 4}
     assert {size: reduction(*size) for size in sizes} == sizes
 
 
