@@ -15,6 +15,7 @@ start, gated convolutions, Charbonnier's penalty in the holes relative to the st
     absolute                the penalty of the pixels as it is, not relative to the start's error
     spectrum                the spectrum's error beside it, at a weight of 0.1
     perceptual              distance of Lite0's feature maps beside it, at a weight of 0.1
+    zoom                    half of the pictures shown as enlarged parts, as finer scans are
     adversarial             a discriminator of patches beside it, from half of the epochs on; the last epoch
     double, fourfold        the base, trained two and four times as long
 
@@ -76,6 +77,7 @@ LINES: dict[str, Changes] = {
     "absolute": {"loss": "absolute"},
     "spectrum": {"fft_weight": WEIGHT},
     "perceptual": {"loss": "perceptual"},
+    "zoom": {"zoom": 3.0},
     "adversarial": {"weight": 0.1},
     "double": {"times": 2},
     "fourfold": {"times": 4},
@@ -117,6 +119,7 @@ def train_line(
     update = {
         "start": changes.get("start", "biharmonic"),
         "network": params.network.model_copy(update=changes.get("network", {})),
+        "examples": params.examples.model_copy(update={"zoom": changes.get("zoom", 1.0)}),
         "fft_weight": changes.get("fft_weight", 0.0),
         "epochs": max(1, round(updates * changes.get("times", 1) / per_epoch)),
         "learning_rate": 0.002,
