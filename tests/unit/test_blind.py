@@ -12,10 +12,12 @@ from tests.conftest import painting
 
 @pytest.fixture(scope="module")
 def blind():
-    path = Path(__file__).parents[2] / "benchmarks" / "blind.py"
-    spec = importlib.util.spec_from_file_location("blind", path)
+    folder = Path(__file__).parents[2] / "benchmarks"
+    spec = importlib.util.spec_from_file_location("blind", folder / "blind.py")
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)  # it shares code with other benchmarks
+        spec.loader.exec_module(module)
     return module
 
 
