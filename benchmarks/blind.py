@@ -34,7 +34,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from improving import larger
+from improving import add_enlarge, larger
 from numpy.typing import NDArray
 
 from pipeline import environment, paths
@@ -68,9 +68,7 @@ def main() -> None:
     parser.add_argument("--patterns", type=Path, metavar="DIR", help="crack patterns, black on white")
     parser.add_argument("--images", type=Path, metavar="DIR", help="clean paintings (default: test split)")
     parser.add_argument("--side", type=int, default=1024, help="longer side at most (default 1024)")
-    parser.add_argument(
-        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
-    )
+    add_enlarge(parser)
     parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "detector", metavar="DIR")
     parser.add_argument(
         "--restorer", type=Path, metavar="DIR", help="default: the trained, else the pretrained"

@@ -25,7 +25,7 @@ from pipeline.models.registry import load_model
 from pipeline.progress import track
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.damage.texture import Mask
-from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches, with_rim
+from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
 from pipeline.restoration.steps import Place
 
 KEPT = 6  # every so many pictures of the folders are for validation
@@ -87,7 +87,7 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
     best: tuple[float, Rule, dict[str, float]] | None = None
     for probable, certain, core in product(PROBABLE, CERTAIN, CORES):
         rule = Rule(probable, certain, core, 0.0, MARGIN, RIM, WIDE, HINT)
-        judged = [(*_found(values, rule), truth) for values, truth in maps]
+        judged = [(*patches(values, rule), truth) for values, truth in maps]
         quiet = np.array([share for _, share, truth in judged if truth is None])
         # The least share that leaves enough pictures alone: no more damage than needed goes unseen.
         least = float(np.quantile(quiet, COPIES, method="higher"))
@@ -105,11 +105,6 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
             best = (float(f1.mean()), rule, figures)
     assert best is not None
     return best[1], best[2]
-
-
-def _found(values: Map, rule: Rule) -> tuple[Mask, float]:
-    mask, share = patches(values, rule)
-    return with_rim(mask, values, rule), share
 
 
 def _f1(found: Mask, truth: Mask) -> float:

@@ -29,13 +29,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--images", type=Path, metavar="DIR", help="instead of the demo's test split")
     parser.add_argument("--limit", type=int, help="only so many pictures")
     parser.add_argument("--middle", type=int, metavar="PIXELS", help="only a square of this side of each")
-    parser.add_argument(
-        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
-    )
+    add_enlarge(parser)
     parser.add_argument("--engine", choices=("auto", "torch", "onnx", "openvino"), default="auto")
     parser.add_argument("--precision", choices=("fp32", "bf16"), help="default: the engine's own")
     parser.add_argument("--tile", type=int, default=1024, help="pixels of a tile's side (default 1024)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def add_enlarge(parser: argparse.ArgumentParser) -> None:
+    """The option by which pictures are made as smooth as those of a finer scan."""
+    parser.add_argument(
+        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
+    )
 
 
 def chosen(arguments: argparse.Namespace) -> Pictures:

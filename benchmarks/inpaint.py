@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from improving import larger
+from improving import add_enlarge, larger
 from numpy.typing import NDArray
 
 from pipeline import environment, paths
@@ -43,9 +43,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=paths.PRETRAINED / "restorer", metavar="DIR")
     parser.add_argument("--methods", nargs="+", choices=[*fillers(), "learnt"])
     parser.add_argument("--limit", type=int, help="only so many rows of each kind")
-    parser.add_argument(
-        "--enlarge", type=int, default=1, metavar="N", help="so many times, bicubic: smooth as a finer scan"
-    )
+    add_enlarge(parser)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     index = pd.read_csv(arguments.index)

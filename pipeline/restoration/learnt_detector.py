@@ -197,10 +197,10 @@ def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
         place: where the window lies; None: it is the whole picture.
     """
     mask, certain = patches(probability, rule, place)
-    return with_rim(mask, probability, rule) if certain >= rule.share else np.zeros_like(mask)
+    return mask if certain >= rule.share else np.zeros_like(mask)
 
 
-def with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
+def _with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
     """A mask (H, W), its wide patches grown by the rule's rim; beyond its border all is taken for damage."""
     if rule.rim == 0:
         return mask
@@ -218,7 +218,11 @@ def _disc(radius: int) -> NDArray[np.uint8]:
 
 
 def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:
-    """The patches that hold enough certain pixels, whatever their share, and those pixels' share of all."""
+    """The patches that hold enough certain pixels, whatever their share, with their rims.
+
+    Returns:
+        The mask (H, W), and the certain pixels' share of all.
+    """
     import cv2
 
     probable = np.asarray(probability >= rule.probable, np.uint8)
@@ -227,7 +231,9 @@ def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[M
     certain = np.bincount(labels[inside][probability[inside] >= rule.certain], minlength=count)
     keep = certain >= max(1, rule.core)
     keep[0] = False  # the background
-    return np.asarray(keep[labels]), float(certain[keep].sum() / probability.size)
+    return _with_rim(np.asarray(keep[labels]), probability, rule), float(
+        certain[keep].sum() / probability.size
+    )
 
 
 def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:

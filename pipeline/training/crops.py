@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-_OWN_SIZE = 0.5  # share of the pictures that are not enlarged where others are
+_OWN_SIZE = 0.5  # share of what is shown at its own size where the rest is resized
 
 Picture = TypeVar("Picture", NDArray[np.uint8], NDArray[np.float32])  # (H, W, 3)
 
@@ -33,6 +33,16 @@ def at_least(picture: Picture, side: int) -> Picture:
     return np.pad(picture, ((0, lacking[0]), (0, lacking[1]), (0, 0)), mode="symmetric")
 
 
+def ratio(least: float, most: float, rng: np.random.Generator) -> float:
+    """How much larger to show a picture: half of the time 1, else in [least, most], evenly by ratio.
+
+    Where both are 1, no chance is used.
+    """
+    if least == most == 1.0 or rng.random() < _OWN_SIZE:
+        return 1.0
+    return float(np.exp(rng.uniform(np.log(least), np.log(most))))
+
+
 def zoomed(picture: NDArray[np.uint8], most: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """Half of the time the picture as it is, else a part of it, enlarged to the picture's size.
 
@@ -44,11 +54,11 @@ def zoomed(picture: NDArray[np.uint8], most: float, rng: np.random.Generator) ->
             1 gives every picture as it is.
         rng: the source of randomness.
     """
-    if most == 1.0 or rng.random() < _OWN_SIZE:
+    times = ratio(1.0, most, rng)
+    if times == 1.0:
         return picture
-    ratio = float(np.exp(rng.uniform(0.0, np.log(most))))
     height, width = picture.shape[:2]
-    inner = (max(1, round(height / ratio)), max(1, round(width / ratio)))
+    inner = (max(1, round(height / times)), max(1, round(width / times)))
     top, left = rng.integers(height - inner[0] + 1), rng.integers(width - inner[1] + 1)
     window = np.ascontiguousarray(picture[top : top + inner[0], left : left + inner[1]])
     return np.asarray(cv2.resize(window, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)

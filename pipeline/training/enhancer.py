@@ -12,7 +12,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from pipeline.params import StageParams
-from pipeline.training.crops import at_least, turned
+from pipeline.training.crops import at_least, ratio, turned
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
@@ -21,7 +21,6 @@ Worsen = Callable[[Pixels, np.random.Generator], Example]
 Penalty = Literal["charbonnier", "log_mse"]
 Enlarge = Callable[[Pixels, int], Pixels]  # a picture and a scale to a larger picture
 
-_OWN_SIZE = 0.5  # share of the crops that stay as large as they are where others are resized
 _VALIDATION = 1  # a stream of randomness apart from the epochs'
 _EPSILON = 1e-3  # below it, Charbonnier's penalty is that of squares
 _FULL = 255.0
@@ -136,11 +135,10 @@ class MendingTask:
         return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
 
     def _crop(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
-        least, largest = self.crops.scales
-        if least == largest == 1.0 or rng.random() < _OWN_SIZE:
+        times = ratio(*self.crops.scales, rng)
+        if times == 1.0:
             return random_crop(picture, self.crops.side, rng)
-        ratio = float(np.exp(rng.uniform(np.log(least), np.log(largest))))
-        return resized(random_crop(picture, round(self.crops.side / ratio), rng), self.crops.side)
+        return resized(random_crop(picture, round(self.crops.side / times), rng), self.crops.side)
 
     def _probe(self, pictures: Sequence[NDArray[np.uint8]], make: Worsen) -> list[Batch]:
         rng = np.random.default_rng([self.seed, _VALIDATION])
