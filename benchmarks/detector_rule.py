@@ -30,7 +30,7 @@ from pipeline.restoration.steps import Place
 
 KEPT = 6  # every so many pictures of the folders are for validation
 COPIES = 0.94  # least share of undamaged validation pictures that the rule leaves alone
-PROBABLE, CERTAIN = (0.25, 0.35, 0.45, 0.55), (0.6, 0.75, 0.85, 0.92, 0.96, 0.98, 0.99)
+PROBABLE, CERTAIN = (0.25, 0.35, 0.45, 0.55), (0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.99)
 CORES = (1, 6, 20)  # pixels
 DRAWS = 2  # damaged pictures made of each
 MARGIN = 0.02  # of the shorter side: what museums' scans show of frames and edges
@@ -63,7 +63,7 @@ def held_out(root: Path, extra: Pictures, side: int) -> Pictures:
 
 def write_rule(folder: Path, pictures: Pictures, seed: int) -> dict[str, Any]:
     """Choose the rule of the detector in a folder and write it in its card: the rule and its figures."""
-    rule, figures = choose_rule(LearntDetector(folder, "torch"), pictures, seed)
+    rule, figures = choose_rule(LearntDetector(folder), pictures, seed)
     chosen: dict[str, Any] = {"rule": rule.as_dict(), "rule_on_val": figures}
     network, card = load_model(folder)
     sizes = card.pop("arguments")
@@ -86,19 +86,20 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
             maps.append((detector.probability(rounded, place), mask))
     best: tuple[float, Rule, dict[str, float]] | None = None
     for probable, certain, core in product(PROBABLE, CERTAIN, CORES):
+        if certain < probable:
+            continue
         rule = Rule(probable, certain, core, 0.0, MARGIN, RIM, WIDE, HINT)
         judged = [(*patches(values, rule), truth) for values, truth in maps]
-        quiet = np.array([share for _, share, truth in judged if truth is None])
-        # The least share that leaves enough pictures alone: no more damage than needed goes unseen.
+        quiet = np.array([evidence for _, evidence, truth in judged if truth is None])
+        # The least evidence that leaves enough pictures alone: no more damage than needed goes unseen.
         least = float(np.quantile(quiet, COPIES, method="higher"))
-        share = 0.0 if least == 0.0 else least * 1.05
-        rule = replace(rule, share=round(share, 7))
-        f1 = np.array([_f1(m & (s >= rule.share), truth) for m, s, truth in judged if truth is not None])
-        changed = float(np.mean([m.mean() * (s >= rule.share) for m, s, truth in judged if truth is None]))
+        rule = replace(rule, evidence=round(least * 1.05, 5))
+        f1 = np.array([_f1(m & (e >= rule.evidence), truth) for m, e, truth in judged if truth is not None])
+        changed = float(np.mean([m.mean() * (e >= rule.evidence) for m, e, truth in judged if truth is None]))
         figures = {
             "f1": round(float(f1.mean()), 4),
             "works_without_a_find": round(float((f1 == 0).mean()), 4),
-            "copies_of_undamaged": round(float((quiet < max(rule.share, 1e-12)).mean()), 4),
+            "copies_of_undamaged": round(float((quiet < max(rule.evidence, 1e-12)).mean()), 4),
             "changed_of_undamaged": round(changed, 6),
         }
         if best is None or f1.mean() > best[0]:

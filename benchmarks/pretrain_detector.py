@@ -41,7 +41,7 @@ from pipeline.training.loop import Schedule
 
 ARCHITECTURE = "damage_detector"
 NETWORK: dict[str, Any] = {"widths": [48, 96, 160, 224], "blocks": [1, 2, 3], "dilations": [1, 2, 4, 1]}
-EXAMPLES = {"crop": 224, "per_picture": 6, "smallest": 320, "largest": 1024}
+EXAMPLES = {"crop": 224, "per_picture": 6, "smallest": 320, "largest": 1024, "doubled": 0.65}
 CLEAN = 0.3  # share of pictures without damage
 CRUMBLING = 0.2  # share of damaged pictures whose cracks crumble
 FAINT = 0.03  # a change that is too faint to tell by itself
@@ -90,7 +90,7 @@ def main() -> None:
         "limits": "paint that looks like damage is taken for it; hairs and specks on dark paint are missed",
     }
     sizes = {"kinds": list(MASKED), **NETWORK}
-    anything = Rule(probable=0.5, certain=0.5, core=1, share=0.0)
+    anything = Rule(probable=0.5, certain=0.5, core=1, evidence=0.0)
     save_half(arguments.out, best, ARCHITECTURE, sizes, card | {"rule": anything.as_dict()})
     print(f"{len(history)} epochs; {arguments.out}: {card['val']}")
     if not arguments.no_rule:

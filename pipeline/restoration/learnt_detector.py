@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import PentimentoError
-from pipeline.models.hats import described
+from pipeline.models.hats import SMALL, described, doubled
 from pipeline.restoration.detect import as_rgb
 from pipeline.restoration.inference import AnyEngine, Precision
 from pipeline.restoration.network import open_network
@@ -30,6 +30,7 @@ Map = NDArray[np.float32]  # (H, W), probabilities
 _CELL = 1024  # pixels: a tile's side without its context; what memory bears
 _LARGEST = 1536  # pixels of a longer side: half as much again as the network was trained on
 _REDUCED = 4  # times at most: what is finer than that would be lost
+_CLOSER = np.float32(2 / 3)  # what the enlarged look at a small picture weighs: it sees thin damage better
 _WIDEST = 32  # pixels of a rule's rim and wide: far less than a network's reach
 
 
@@ -40,9 +41,10 @@ class Rule:
     probable: the least probability of a pixel of the mask.
     certain: the probability from which a pixel is beyond doubt.
     core: how many certain pixels a patch of probable ones must hold; smaller ones are left alone.
-    share: the least share of certain pixels, within such patches, of all pixels of a window (in
-        a restoration: 2,048 pixels a side and the context around it; a smaller work is one window).
-        Below it the window is taken to be undamaged.
+    evidence: the least sum of such patches' sizes, each the root of its certain pixels, over the root of
+        the window's pixels (in a restoration: 2,048 pixels a side and the context around it; a smaller
+        work is one window). Below it the window is taken to be undamaged. Many finds weigh more than one
+        that is as large as they are together: a thing that was painted is alone more often than a speck.
     margin: of the picture's shorter side: so near to its edge no pixel is certain. There scans show frames,
         the edges of canvases and what lies behind them; damage that reaches further in is found there, too.
     rim: pixels by which wide patches are grown at most; 0 = none is. What is left of a loss's or a stain's
@@ -54,7 +56,7 @@ class Rule:
     probable: float
     certain: float
     core: int
-    share: float
+    evidence: float
     margin: float = 0.0
     rim: int = 0
     wide: int = 0
@@ -80,8 +82,8 @@ class Rule:
         except (TypeError, ValueError, OverflowError):
             names = ", ".join(field.name for field in fields(cls))
             raise PentimentoError(f"{told} the numbers {names}") from None
-        if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and 0 <= rule.share < 1):
-            raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and 0 <= share < 1")
+        if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and rule.evidence >= 0):
+            raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and evidence >= 0")
         if not 0 <= rule.margin < 0.5:
             raise PentimentoError(f"{told} 0 <= margin < 0.5")
         if not (0 <= rule.rim <= _WIDEST and 0 <= rule.wide <= _WIDEST and 0 <= rule.hint <= 1):
@@ -93,8 +95,8 @@ class LearntDetector:
     """Finds damage by the network in a folder; grey, RGB and CMYK.
 
     A large picture is looked at reduced, by two or by four: there damage has the size that the network
-    knows. A window is worked on in tiles, each with the network's whole reach as context, so that memory
-    is bounded and no tile shows.
+    knows. A small one is looked at twice, as it is and enlarged. A window is worked on in tiles, each with
+    the network's whole reach as context, so that memory is bounded and no tile shows.
 
     Args: see open_network.
 
@@ -133,23 +135,36 @@ class LearntDetector:
         return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
 
     def probability(self, pixels: Pixels, place: Place) -> Map:
-        """How probable damage of any kind is in a window (H, W, C) of a picture, at the size it is given.
+        """How probable damage of any kind is in a window (H, W, C) of a picture that is not reduced.
 
         Raises:
             StepFailed: when the engine gives up, or the network's result is not sound.
         """
+        colours = as_rgb(pixels) / np.float32(255.0)
+        found = self._map(colours, place)
+        if max(place.height, place.width) > SMALL:
+            return found
+        top, left, height, width = place.top, place.left, place.height, place.width
+        large = self._map(doubled(colours), Place(2 * top, 2 * left, 2 * height, 2 * width))
+        rows, columns = found.shape
+        closer = large.reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+        return np.asarray(found + _CLOSER * (closer - found), np.float32)
+
+    def _map(self, colours: Pixels, place: Place) -> Map:
+        """The network's map of a window (H, W, 3) in [0, 1], tile by tile."""
         # The network's raster is that of the whole picture, wherever the window begins.
         before = [start % self.multiple for start in (place.top, place.left)]
-        after = [-(size + more) % self.multiple for size, more in zip(pixels.shape, before, strict=False)]
+        after = [-(size + more) % self.multiple for size, more in zip(colours.shape, before, strict=False)]
         sides = [*zip(before, after, strict=True), (0, 0)]
-        padded = np.pad(as_rgb(pixels) / np.float32(255.0), sides, mode="symmetric")
-        found = np.empty(padded.shape[:2], np.float32)
-        for tile in Grid(_CELL, self.reach, align=self.multiple, blend=0).tiles(*found.shape):
+        padded = np.pad(colours, sides, mode="symmetric")
+        height, width = padded.shape[:2]
+        found = np.empty((height, width), np.float32)
+        for tile in Grid(_CELL, self.reach, align=self.multiple, blend=0).tiles(height, width):
             rows, columns = tile.window
             stops = [-(-side.stop // self.multiple) * self.multiple for side in tile.window]
             window = (slice(rows.start, stops[0]), slice(columns.start, stops[1]))
             found[tile.cell] = self._run(padded[window])[within(tile.cell, window)]
-        return found[before[0] : before[0] + pixels.shape[0], before[1] : before[1] + pixels.shape[1]]
+        return found[before[0] : before[0] + colours.shape[0], before[1] : before[1] + colours.shape[1]]
 
     def _run(self, pixels: Pixels) -> Map:
         maps = self.session.run(described(pixels)[None])
@@ -196,8 +211,8 @@ def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
         rule: see Rule.
         place: where the window lies; None: it is the whole picture.
     """
-    mask, certain = patches(probability, rule, place)
-    return mask if certain >= rule.share else np.zeros_like(mask)
+    mask, evidence = patches(probability, rule, place)
+    return mask if evidence >= rule.evidence else np.zeros_like(mask)
 
 
 def _with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
@@ -218,10 +233,10 @@ def _disc(radius: int) -> NDArray[np.uint8]:
 
 
 def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:
-    """The patches that hold enough certain pixels, whatever their share, with their rims.
+    """The patches that hold enough certain pixels, with their rims, and the evidence that they are.
 
     Returns:
-        The mask (H, W), and the certain pixels' share of all.
+        The mask (H, W), and the evidence, see Rule.
     """
     import cv2
 
@@ -231,9 +246,8 @@ def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[M
     certain = np.bincount(labels[inside][probability[inside] >= rule.certain], minlength=count)
     keep = certain >= max(1, rule.core)
     keep[0] = False  # the background
-    return _with_rim(np.asarray(keep[labels]), probability, rule), float(
-        certain[keep].sum() / probability.size
-    )
+    evidence = float(np.sqrt(certain[keep]).sum() / np.sqrt(probability.size))
+    return _with_rim(np.asarray(keep[labels]), probability, rule), evidence
 
 
 def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:

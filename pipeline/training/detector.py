@@ -15,9 +15,9 @@ from torch.nn import functional
 
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
-from pipeline.models.hats import described
+from pipeline.models.hats import HATS_REACH, SMALL, described, doubled
 from pipeline.params import StageParams
-from pipeline.training.crops import at_least, drawn, turned
+from pipeline.training.crops import at_least, drawn, ratio, turned
 from pipeline.training.loop import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
@@ -40,13 +40,17 @@ _KEPT = 5
 
 
 class Examples(StageParams):
-    """How examples are made; a group inside the trainer's parameters."""
+    """How examples are made; a group inside the trainer's parameters.
+
+    doubled: share of small pictures that are shown as they are looked at later: enlarged twice.
+    """
 
     crop: int = Field(ge=32, le=512, multiple_of=16)
     per_picture: int = Field(ge=1, le=64)
     pictures: int = Field(ge=1)
     smallest: int = Field(ge=64)
     largest: int = Field(ge=64)
+    doubled: float = Field(ge=0, le=1)
     validation_pictures: int = Field(ge=1)
 
 
@@ -192,16 +196,21 @@ class DetectorTask:
         none = np.zeros(pixels.shape[:2], np.bool_)
         planes = np.stack([masks.get(kind, none) for kind in self.kinds])
         damaged = np.asarray(planes.any(axis=0))
+        small = max(pixels.shape) <= SMALL and rng.random() < self.examples.doubled
+        inner = side // 2 if small else side
         crops: list[Crop] = []
         for _ in range(self.examples.per_picture):
-            top, left = self._place(damaged, rng)
-            window = np.s_[..., top : top + side, left : left + side]
-            crops.append((picture_planes[window], planes[window], ~unsure[window]))
+            top, left = self._place(damaged, inner, rng)
+            window = np.s_[..., top : top + inner, left : left + inner]
+            there, known = planes[window], ~unsure[window]
+            if small:
+                crops.append((_large(pixels, top, left, inner), _twice(there), _twice(known)))
+            else:
+                crops.append((picture_planes[window], there, known))
         return crops
 
-    def _place(self, damaged: Mask, rng: np.random.Generator) -> tuple[int, int]:
+    def _place(self, damaged: Mask, side: int, rng: np.random.Generator) -> tuple[int, int]:
         """Where a crop begins: anywhere, or so that it holds damage; of thin kinds chance shows little."""
-        side = self.examples.crop
         last = np.array(damaged.shape) - side
         spots = np.flatnonzero(damaged) if rng.random() < _SEEN else np.empty(0)
         if not len(spots):
@@ -212,14 +221,30 @@ class DetectorTask:
         return int(top), int(left)
 
     def _sized(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-        """The picture at a longer side drawn evenly on a scale of ratios, enlarged by a third at most."""
+        """Half of the time the picture at its own size, else resized, enlarged by a third at most.
+
+        Its longer side is between `smallest` and `largest`.
+        """
         longest = max(picture.shape[:2])
-        largest = min(self.examples.largest, longest * 4 / 3)
-        wanted = np.exp(rng.uniform(np.log(min(self.examples.smallest, largest)), np.log(largest)))
-        factor = wanted / longest
+        most = min(self.examples.largest / longest, 4 / 3)
+        least = min(self.examples.smallest / longest, most)
+        factor = float(np.clip(ratio(least, most, rng), least, most))
         size = tuple(max(1, round(length * factor)) for length in picture.shape[1::-1])
         way = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
         return np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+
+
+def _large(pixels: Pixels, top: int, left: int, side: int) -> NDArray[np.float32]:
+    """A square of a picture, enlarged twice, as the network takes it: (C, 2 side, 2 side)."""
+    around = HATS_REACH // 2 + 2  # what hats and interpolation look at beyond the square
+    padded = np.pad(pixels, ((around, around), (around, around), (0, 0)), mode="symmetric")
+    part = padded[top : top + side + 2 * around, left : left + side + 2 * around]
+    inner = slice(2 * around, 2 * (around + side))
+    return described(doubled(part))[:, inner, inner]
+
+
+def _twice(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.repeat(np.repeat(mask, 2, axis=-2), 2, axis=-1)
 
 
 def _f1(counts: NDArray[np.int64]) -> tuple[NDArray[np.float64], ...]:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from pipeline.errors import PentimentoError
+from pipeline.models.hats import doubled
 from pipeline.models.registry import build, save_model
 from pipeline.restoration import learnt_detector
 from pipeline.restoration.learnt_detector import LearntDetector, Rule, decide, reduced, reduction
@@ -17,7 +18,7 @@ RULE = {
     "probable": 0.3,
     "certain": 0.6,
     "core": 1,
-    "share": 0.0,
+    "evidence": 0.0,
     "margin": 0.0,
     "rim": 0,
     "wide": 0,
@@ -85,11 +86,31 @@ def test_what_is_probable_counts_where_it_touches_what_is_certain():
     values[30, 5:7] = 0.9  # certain, but two pixels
     truth = np.zeros_like(values, dtype=bool)
     truth[5, 5:25] = True
-    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=0.0)), truth)
-    assert decide(values, Rule(0.3, 0.8, core=0, share=0.0)).sum() == 22
-    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, share=5 / 2000)), truth)
-    assert not decide(values, Rule(0.3, 0.8, core=3, share=6 / 2000)).any()
-    assert not decide(np.zeros_like(values), Rule(0.3, 0.8, core=0, share=0.0)).any()
+    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, evidence=0.0)), truth)
+    assert decide(values, Rule(0.3, 0.8, core=0, evidence=0.0)).sum() == 22
+    assert np.array_equal(decide(values, Rule(0.3, 0.8, core=3, evidence=(5 / 2000) ** 0.5)), truth)
+    assert not decide(values, Rule(0.3, 0.8, core=3, evidence=(6 / 2000) ** 0.5)).any()
+    assert not decide(np.zeros_like(values), Rule(0.3, 0.8, core=0, evidence=0.0)).any()
+
+
+def test_many_finds_weigh_more_than_one_that_is_as_large():
+    rule = Rule(0.3, 0.8, core=1, evidence=0.2)
+    one, many = np.zeros((20, 20), np.float32), np.zeros((20, 20), np.float32)
+    one[5, 3:15] = 0.9
+    many[5, 3:15:3] = many[8, 3:15:3] = many[11, 3:15:3] = 0.9
+    assert not decide(one, rule).any() and np.array_equal(decide(many, rule), many > 0)
+
+
+def test_a_small_picture_is_looked_at_enlarged_too(detector, monkeypatch):
+    pixels = scene(64, 72)
+    place = Place(0, 0, 64, 72)
+    both = detector.probability(pixels, place)
+    monkeypatch.setattr(learnt_detector, "SMALL", 71)
+    plain = detector.probability(pixels, place)
+    large = detector.probability(doubled(pixels), Place(0, 0, 128, 144))
+    closer = large.reshape(64, 2, 72, 2).mean(axis=(1, 3))
+    assert np.abs(both - (plain + 2 * closer) / 3).max() < 1e-6
+    assert np.abs(both - plain).max() > 0.01
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -99,7 +120,7 @@ def test_a_large_picture_is_looked_at_reduced_whatever_its_windows(detector, mon
     small, place = reduced(pixels, Place(0, 0, 151, 173), 4)
     assert small.shape == (38, 44, channels) and (place.height, place.width) == (38, 44)
     middle = float(np.median(detector.probability(small, place)))
-    detector.rule = Rule(middle, middle, core=1, share=0.0)  # no patch hangs on what is far
+    detector.rule = Rule(middle, middle, core=1, evidence=0.0)  # no patch hangs on what is far
     whole = detector(pixels, Place(0, 0, 151, 173))
     assert whole.shape == (151, 173) and 0.4 < whole.mean() < 0.6
     assert np.array_equal(whole[::4, ::4], decide(detector.probability(small, place), detector.rule, place))
@@ -122,7 +143,7 @@ def test_at_the_edge_of_a_picture_nothing_is_certain_but_damage_may_reach_it():
     values[:2] = 0.9  # a frame
     values[0:60, 50:53] = 0.9  # a crack from the edge inwards
     values[20:23, 198:] = 0.9  # a nail of the frame
-    rule = Rule(0.3, 0.8, core=1, share=0.0, margin=0.03)
+    rule = Rule(0.3, 0.8, core=1, evidence=0.0, margin=0.03)
     crack_and_frame = decide(values, rule)
     assert crack_and_frame[:60, 50:53].all() and not crack_and_frame[20:23, 198:].any()
     values[:60, 50:53] = 0
@@ -132,7 +153,7 @@ def test_at_the_edge_of_a_picture_nothing_is_certain_but_damage_may_reach_it():
 
 def test_a_window_inside_a_picture_has_no_edge():
     values = np.full((10, 10), 0.9, np.float32)
-    rule = Rule(0.3, 0.8, core=1, share=0.0, margin=0.1)
+    rule = Rule(0.3, 0.8, core=1, evidence=0.0, margin=0.1)
     assert decide(values, rule, Place(40, 40, 100, 100)).all()
     assert decide(values, rule, Place(5, 40, 100, 100)).all()  # it reaches over the margin
     assert not decide(values, rule, Place(0, 40, 100, 100)).any()
@@ -145,7 +166,7 @@ def test_wide_patches_are_grown_where_there_is_a_hint_of_damage():
     values[18:42, 30:34] = 0.1  # its blurred outline, to one side
     values[10, 40:80] = 0.9  # a line
     values[9:12, 40:80] = np.maximum(values[9:12, 40:80], 0.1)
-    plain = Rule(0.3, 0.8, core=1, share=0.0)
+    plain = Rule(0.3, 0.8, core=1, evidence=0.0)
     found = decide(values, plain)
     grown = decide(values, replace(plain, rim=2, wide=5, hint=0.05))
     more = grown & ~found
@@ -174,11 +195,11 @@ def test_an_engine_finds_what_torch_finds(detector, tmp_path):
 
 @pytest.mark.parametrize("rule", [3, {}, {**RULE, "core": "many"}, {**RULE, "more": 1}])
 def test_a_card_without_a_rule_is_refused(tmp_path, rule):
-    with pytest.raises(PentimentoError, match="needs the numbers probable, certain, core, share"):
+    with pytest.raises(PentimentoError, match="needs the numbers probable, certain, core, evidence"):
         LearntDetector(save(tmp_path / "x", rule), "torch")
 
 
-@pytest.mark.parametrize("change", [{"probable": 0}, {"certain": 0.2}, {"share": 1}])
+@pytest.mark.parametrize("change", [{"probable": 0}, {"certain": 0.2}, {"evidence": -1}])
 def test_a_rule_that_makes_no_sense_is_refused(tmp_path, change):
     with pytest.raises(PentimentoError, match="needs 0 < probable <= certain < 1"):
         LearntDetector(save(tmp_path / "x", RULE | change), "torch")

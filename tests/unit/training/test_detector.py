@@ -29,6 +29,7 @@ def nothing(pixels, rng):
 
 def make_task(ageing=white_square, side=96, **overrides):
     values = {"crop": 32, "per_picture": 3, "pictures": 4, "smallest": 64, "largest": 128}
+    values["doubled"] = 0.0
     torch.manual_seed(0)
     return DetectorTask(
         DamageDetector(KINDS, widths=(8, 8), blocks=(1,), dilations=(1,)),
@@ -72,9 +73,30 @@ def test_half_of_the_crops_and_more_hold_damage_however_small_it_is():
         mask[tuple(rng.integers(0, mask.shape))] = True
         return pixels, {"dust": mask}, np.zeros_like(mask)
 
-    task = make_task(speck, side=200, smallest=200, largest=200, pictures=40)
+    task = make_task(speck, side=200, smallest=200, largest=200, pictures=100)
     held = torch.cat([batch["damage"].flatten(1).any(1) for batch in task.batches(0, 0, 1)])
     assert 0.4 < held.float().mean() < 0.7  # one in 25 by chance
+
+
+def test_small_pictures_are_shown_enlarged_with_their_damage():
+    for batch in make_task(crop=64, doubled=1.0).batches(0, 0, 1):
+        assert batch["picture"].shape[1:] == (CHANNELS, 64, 64)
+        pairs = batch["damage"].unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+        assert (pairs.amax(-1) == pairs.amin(-1)).all()  # a pixel's four copies agree
+        inside = -torch.nn.functional.max_pool2d(-batch["damage"][:, 1:].float(), 9, 1) > 0
+        white = batch["picture"][:, :3].amin(1, keepdim=True)[..., 4:-4, 4:-4] > 0.49
+        assert inside.any() and white[inside].all()
+
+
+def test_half_of_the_time_a_picture_keeps_its_size():
+    seen = []
+
+    def sizes(pixels, rng):
+        seen.append(max(pixels.shape))
+        return nothing(pixels, rng)
+
+    list(make_task(sizes, side=87, pictures=200, smallest=70, largest=110).batches(0, 0, 1))
+    assert 0.4 < np.mean(np.array(seen) == 96) < 0.6 and min(seen) >= 70 and max(seen) <= 110
 
 
 def test_a_picture_smaller_than_a_crop_is_mirrored_outward():
