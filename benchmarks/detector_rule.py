@@ -3,8 +3,10 @@
     python benchmarks/detector_rule.py --images DIR... --exclude LIST [--model pretrained/detector]
 
 Of the rules that leave enough undamaged pictures as they are, the one of the highest mean F1 on damaged
-ones. The pictures are those that pretrain_detector.py keeps for validation: the demo archive's val split,
-and every sixth of the given folders (give the same folders and LIST as to the training).
+ones. Pictures of more than 768 pixels are looked at once, not twice: they must give so much more evidence
+that as many of them, enlarged, are left alone. The pictures are those that pretrain_detector.py keeps for
+validation: the demo archive's val split, and every sixth of the given folders (give the same folders and
+LIST as to the training).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from improving import larger
 from originals import originals
 from pretraining import Pictures, excluded, read_folders, save_half
 
@@ -25,13 +28,14 @@ from pipeline.models.registry import load_model
 from pipeline.progress import track
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.damage.texture import Mask
-from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
+from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches, reduced, reduction
 from pipeline.restoration.steps import Place
 
 KEPT = 6  # every so many pictures of the folders are for validation
 COPIES = 0.94  # least share of undamaged validation pictures that the rule leaves alone
 PROBABLE, CERTAIN = (0.25, 0.35, 0.45, 0.55), (0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.99)
 CORES = (1, 6, 20)  # pixels
+ENLARGED = 3.0  # times: large scans, which are looked at reduced
 DRAWS = 2  # damaged pictures made of each
 MARGIN = 0.02  # of the shorter side: what museums' scans show of frames and edges
 # What fills best on the validation pictures: F1 is a little higher without a rim, losses and stains are
@@ -63,7 +67,9 @@ def held_out(root: Path, extra: Pictures, side: int) -> Pictures:
 
 def write_rule(folder: Path, pictures: Pictures, seed: int) -> dict[str, Any]:
     """Choose the rule of the detector in a folder and write it in its card: the rule and its figures."""
-    rule, figures = choose_rule(LearntDetector(folder), pictures, seed)
+    detector = LearntDetector(folder)
+    rule, figures = choose_rule(detector, pictures, seed)
+    rule = replace(rule, once=once(detector, pictures, rule))
     chosen: dict[str, Any] = {"rule": rule.as_dict(), "rule_on_val": figures}
     network, card = load_model(folder)
     sizes = card.pop("arguments")
@@ -106,6 +112,18 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
             best = (float(f1.mean()), rule, figures)
     assert best is not None
     return best[1], best[2]
+
+
+def once(detector: LearntDetector, pictures: Pictures, rule: Rule) -> float:
+    """How many times as much evidence a large picture must give, so that enough undamaged ones do not."""
+    found: list[float] = []
+    for picture in track(pictures, "looking at large pictures"):
+        large = larger(picture, ENLARGED).astype(np.float32) / np.float32(255)
+        factor = reduction(*large.shape[:2])
+        seen, place = reduced(large, Place(0, 0, *large.shape[:2]), factor)
+        found.append(patches(detector.probability(seen, place), rule, place)[1])
+    least = float(np.quantile(found, COPIES, method="higher")) * 1.05
+    return round(max(1.0, least / rule.evidence), 3) if rule.evidence else 1.0
 
 
 def _f1(found: Mask, truth: Mask) -> float:

@@ -51,6 +51,7 @@ class Rule:
         colour at its outline would be spread over the whole hole that is filled.
     wide: half the least width of such a patch, pixels.
     hint: the least probability of a rim's pixel.
+    once: how many times as much evidence a picture must give that is looked at once, being no small one.
     """
 
     probable: float
@@ -61,6 +62,7 @@ class Rule:
     rim: int = 0
     wide: int = 0
     hint: float = 0.0
+    once: float = 1.0
 
     def as_dict(self) -> dict[str, float]:
         """What a card holds under `rule`."""
@@ -82,8 +84,12 @@ class Rule:
         except (TypeError, ValueError, OverflowError):
             names = ", ".join(field.name for field in fields(cls))
             raise PentimentoError(f"{told} the numbers {names}") from None
-        if not (0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and rule.evidence >= 0):
-            raise PentimentoError(f"{told} 0 < probable <= certain < 1, core >= 0 and evidence >= 0")
+        if not (
+            0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and rule.evidence >= 0 and rule.once >= 0
+        ):
+            raise PentimentoError(
+                f"{told} 0 < probable <= certain < 1, core >= 0, evidence >= 0 and once >= 0"
+            )
         if not 0 <= rule.margin < 0.5:
             raise PentimentoError(f"{told} 0 <= margin < 0.5")
         if not (0 <= rule.rim <= _WIDEST and 0 <= rule.wide <= _WIDEST and 0 <= rule.hint <= 1):
@@ -212,7 +218,9 @@ def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
         place: where the window lies; None: it is the whole picture.
     """
     mask, evidence = patches(probability, rule, place)
-    return mask if evidence >= rule.evidence else np.zeros_like(mask)
+    sides = (place.height, place.width) if place else probability.shape
+    least = rule.evidence * (1.0 if max(sides) <= SMALL else rule.once)
+    return mask if evidence >= least else np.zeros_like(mask)
 
 
 def _with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:

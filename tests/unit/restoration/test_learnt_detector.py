@@ -23,6 +23,7 @@ RULE = {
     "rim": 0,
     "wide": 0,
     "hint": 0.0,
+    "once": 1.0,
 }
 
 
@@ -99,6 +100,14 @@ def test_many_finds_weigh_more_than_one_that_is_as_large():
     one[5, 3:15] = 0.9
     many[5, 3:15:3] = many[8, 3:15:3] = many[11, 3:15:3] = 0.9
     assert not decide(one, rule).any() and np.array_equal(decide(many, rule), many > 0)
+
+
+def test_a_picture_that_is_looked_at_once_must_give_more_evidence():
+    rule = Rule(0.3, 0.8, core=1, evidence=0.05, once=2.0)
+    values = np.zeros((20, 20), np.float32)
+    values[5, 3:6] = 0.9  # evidence 0.087
+    assert decide(values, rule, Place(0, 0, 768, 20)).any()
+    assert not decide(values, rule, Place(0, 0, 769, 20)).any()
 
 
 def test_a_small_picture_is_looked_at_enlarged_too(detector, monkeypatch):
