@@ -20,6 +20,7 @@ from typing import Any
 import cv2
 import numpy as np
 from improving import larger
+from numpy.typing import NDArray
 from originals import originals
 from pretraining import Pictures, excluded, read_folders, save_half
 
@@ -97,9 +98,7 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
         rule = Rule(probable, certain, core, 0.0, MARGIN, RIM, WIDE, HINT)
         judged = [(*patches(values, rule), truth) for values, truth in maps]
         quiet = np.array([evidence for _, evidence, truth in judged if truth is None])
-        # The least evidence that leaves enough pictures alone: no more damage than needed goes unseen.
-        least = float(np.quantile(quiet, COPIES, method="higher"))
-        rule = replace(rule, evidence=round(least * 1.05, 5))
+        rule = replace(rule, evidence=round(least_evidence(quiet), 5))
         f1 = np.array([_f1(m & (e >= rule.evidence), truth) for m, e, truth in judged if truth is not None])
         changed = float(np.mean([m.mean() * (e >= rule.evidence) for m, e, truth in judged if truth is None]))
         figures = {
@@ -122,8 +121,12 @@ def once(detector: LearntDetector, pictures: Pictures, rule: Rule) -> float:
         factor = reduction(*large.shape[:2])
         seen, place = reduced(large, Place(0, 0, *large.shape[:2]), factor)
         found.append(patches(detector.probability(seen, place), rule, place)[1])
-    least = float(np.quantile(found, COPIES, method="higher")) * 1.05
-    return round(max(1.0, least / rule.evidence), 3) if rule.evidence else 1.0
+    return round(max(1.0, least_evidence(np.array(found)) / rule.evidence), 3) if rule.evidence else 1.0
+
+
+def least_evidence(undamaged: NDArray[np.float64]) -> float:
+    """The least evidence that leaves enough undamaged pictures alone: so the least damage goes unseen."""
+    return float(np.quantile(undamaged, COPIES, method="higher")) * 1.05
 
 
 def _f1(found: Mask, truth: Mask) -> float:

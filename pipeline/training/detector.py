@@ -192,21 +192,21 @@ class DetectorTask:
         pixels = np.round(aged * 255).astype(np.float32) / np.float32(255)
         if rng.random() < _GREY:
             pixels = np.repeat(pixels.mean(axis=2, keepdims=True), 3, axis=2)
-        picture_planes = described(pixels)
         none = np.zeros(pixels.shape[:2], np.bool_)
         planes = np.stack([masks.get(kind, none) for kind in self.kinds])
         damaged = np.asarray(planes.any(axis=0))
         small = max(pixels.shape) <= SMALL and rng.random() < self.examples.doubled
         inner = side // 2 if small else side
+        whole_planes = None if small else described(pixels)
         crops: list[Crop] = []
         for _ in range(self.examples.per_picture):
             top, left = self._place(damaged, inner, rng)
             window = np.s_[..., top : top + inner, left : left + inner]
             there, known = planes[window], ~unsure[window]
-            if small:
+            if whole_planes is None:
                 crops.append((_large(pixels, top, left, inner), _twice(there), _twice(known)))
             else:
-                crops.append((picture_planes[window], there, known))
+                crops.append((whole_planes[window], there, known))
         return crops
 
     def _place(self, damaged: Mask, side: int, rng: np.random.Generator) -> tuple[int, int]:

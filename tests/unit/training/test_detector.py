@@ -28,8 +28,7 @@ def nothing(pixels, rng):
 
 
 def make_task(ageing=white_square, side=96, **overrides):
-    values = {"crop": 32, "per_picture": 3, "pictures": 4, "smallest": 64, "largest": 128}
-    values["doubled"] = 0.0
+    values = {"crop": 32, "per_picture": 3, "pictures": 4, "smallest": 64, "largest": 128, "doubled": 0.0}
     torch.manual_seed(0)
     return DetectorTask(
         DamageDetector(KINDS, widths=(8, 8), blocks=(1,), dilations=(1,)),
