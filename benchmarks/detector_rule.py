@@ -29,14 +29,14 @@ from pipeline.models.registry import load_model
 from pipeline.progress import track
 from pipeline.restoration.damage import MASKED, damage
 from pipeline.restoration.damage.texture import Mask
-from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches, reduced, reduction
+from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
 from pipeline.restoration.steps import Place
 
 KEPT = 6  # every so many pictures of the folders are for validation
 COPIES = 0.94  # least share of undamaged validation pictures that the rule leaves alone
 PROBABLE, CERTAIN = (0.25, 0.35, 0.45, 0.55), (0.5, 0.6, 0.7, 0.8, 0.88, 0.94, 0.97, 0.99)
 CORES = (1, 6, 20)  # pixels
-ENLARGED = 3.0  # times: large scans, which are looked at reduced
+ENLARGED = 3  # times: large scans, which are looked at reduced
 DRAWS = 2  # damaged pictures made of each
 MARGIN = 0.02  # of the shorter side: what museums' scans show of frames and edges
 # What fills best on the validation pictures: F1 is a little higher without a rim, losses and stains are
@@ -118,9 +118,8 @@ def once(detector: LearntDetector, pictures: Pictures, rule: Rule) -> float:
     found: list[float] = []
     for picture in track(pictures, "looking at large pictures"):
         large = larger(picture, ENLARGED).astype(np.float32) / np.float32(255)
-        factor = reduction(*large.shape[:2])
-        seen, place = reduced(large, Place(0, 0, *large.shape[:2]), factor)
-        found.append(patches(detector.probability(seen, place), rule, place)[1])
+        seen, place = detector.look(large, Place(0, 0, *large.shape[:2]))
+        found.append(patches(seen, rule, place)[1])
     return round(max(1.0, least_evidence(np.array(found)) / rule.evidence), 3) if rule.evidence else 1.0
 
 

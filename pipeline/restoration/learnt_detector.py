@@ -132,13 +132,22 @@ class LearntDetector:
     def __call__(self, pixels: Pixels, place: Place) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
         factor = reduction(place.height, place.width)
-        small, small_place = reduced(pixels, place, factor)
-        found = decide(self.probability(small, small_place), self.rule, small_place)
+        seen, its_place = self.look(pixels, place)
+        found = decide(seen, self.rule, its_place)
         if factor == 1:
             return found
         large = np.repeat(np.repeat(found, factor, axis=0), factor, axis=1)
         top, left = place.top % factor, place.left % factor
         return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
+
+    def look(self, pixels: Pixels, place: Place) -> tuple[Map, Place]:
+        """How probable damage is in a window (H, W, C), at the size at which its picture is looked at.
+
+        Returns:
+            The map of the window, reduced as the picture is, and the window's place in the reduced picture.
+        """
+        small, its_place = reduced(pixels, place, reduction(place.height, place.width))
+        return self.probability(small, its_place), its_place
 
     def probability(self, pixels: Pixels, place: Place) -> Map:
         """How probable damage of any kind is in a window (H, W, C) of a picture that is not reduced.
