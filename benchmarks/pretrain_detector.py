@@ -41,13 +41,13 @@ from pipeline.training.loop import Schedule
 
 ARCHITECTURE = "damage_detector"
 NETWORK: dict[str, Any] = {"widths": [48, 96, 160, 224], "blocks": [1, 2, 3], "dilations": [1, 2, 4, 1]}
-EXAMPLES = {"crop": 224, "per_picture": 6, "smallest": 320, "largest": 1024, "doubled": 0.65}
+EXAMPLES = {"crop": 224, "per_picture": 6, "smallest": 320, "largest": 1024, "doubled": 0.8}
 CLEAN = 0.3  # share of pictures without damage
 CRUMBLING = 0.2  # share of damaged pictures whose cracks crumble
 FAINT = 0.03  # a change that is too faint to tell by itself
 NEAR = 4  # pixels from a plain change within which a faint one belongs to it: the shadow of a hair
 # How much more often than other kinds: the thin and small ones need the most examples.
-OFTEN = {"hair": 3.0, "cracks": 2.0, "dust": 2.0, "foxing": 2.0, "scratches": 1.5, "creases": 1.5}
+OFTEN = {"hair": 3.0, "cracks": 2.0, "dust": 2.5, "foxing": 2.5, "scratches": 1.5, "creases": 1.5}
 
 
 def main() -> None:

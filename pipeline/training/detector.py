@@ -34,6 +34,7 @@ _BINS = 200  # of the histograms from which the best threshold is read
 _FALSE_ALARM = 0.7  # weight of false alarms against misses in Tversky's index
 _GREY = 0.08  # share of pictures shown without colour
 _GAMMA = 0.5  # a picture is made darker or paler by a gamma of exp(+-this)
+_LEAST = 16.0  # pixels of damage below which a crop says little
 _SEEN = 0.5  # share of a damaged picture's crops that are drawn around a damaged pixel
 _LOOKS = 2  # how often each validation picture is aged, and how many of its crops are kept each time
 _KEPT = 5
@@ -130,8 +131,11 @@ class DetectorTask:
         per_kind = ((1 - dice) * present).sum() / present.sum().clamp(min=1)
         either, truth = either * known[:, 0], truth * known[:, 0]
         tversky = 1 - overlap(either[None], truth[None], _FALSE_ALARM)[0]
-        loss = kinds + 2 * entropy + 0.5 * per_kind + 0.5 * tversky
-        row = {"loss": loss, "entropy": entropy, "dice": per_kind, "tversky": tversky}
+        # Each damaged crop counts as much as any other: in the whole batch's overlap thin damage is nothing.
+        damaged = truth.amax(dim=(1, 2))
+        each = ((1 - overlap(either, truth, 0.5, _LEAST)) * damaged).sum() / damaged.sum().clamp(min=1)
+        loss = kinds + 2 * entropy + 0.5 * per_kind + 0.5 * tversky + 0.5 * each
+        row = {"loss": loss, "entropy": entropy, "dice": per_kind, "tversky": tversky, "each": each}
         return loss, {name: float(value.detach()) for name, value in row.items()}
 
     def validate(self, network: nn.Module, epoch: int) -> Row:
@@ -269,15 +273,16 @@ def any_damage(logits: Tensor) -> Tensor:
     return -torch.expm1(spared)
 
 
-def overlap(found: Tensor, truth: Tensor, false_alarm: float) -> Tensor:
+def overlap(found: Tensor, truth: Tensor, false_alarm: float, least: float = 1.0) -> Tensor:
     """Tversky's index of each of the first axis (Salehi et al. 2017); at 0.5 it is Dice's coefficient.
 
     Args:
         found: (G, …), probabilities.
         truth: the same shape, 0 or 1.
         false_alarm: how much false alarms count; misses count 1 - `false_alarm`.
+        least: pixels that are taken to be found beside them; what is far smaller counts little.
     """
     found, truth = found.flatten(1), truth.flatten(1)
     both = (found * truth).sum(1)
     alarms, misses = found.sum(1) - both, truth.sum(1) - both
-    return (both + 1) / (both + false_alarm * alarms + (1 - false_alarm) * misses + 1)
+    return (both + least) / (both + false_alarm * alarms + (1 - false_alarm) * misses + least)

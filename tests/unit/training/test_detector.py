@@ -127,6 +127,27 @@ def test_what_is_too_faint_to_tell_costs_nothing():
     assert row["entropy"] == 0 and row["tversky"] == pytest.approx(0, abs=1e-6)
 
 
+def test_a_damaged_crop_costs_as_much_as_any_other_and_a_clean_one_nothing():
+    class Finds(torch.nn.Module):
+        def forward(self, picture, as_logits):
+            return picture * 40 - 20
+
+    task = make_task()
+    task.networks["detector"] = Finds()
+    damage = torch.zeros(3, len(KINDS), 64, 64)
+    damage[0, 0, :48], damage[1, 0, 9] = 1, 1  # wide and thin; none in the third
+    seen = damage.clone()
+    seen[1] = 0
+    batch = {"picture": seen, "damage": damage.bool(), "known": torch.ones(3, 1, 64, 64, dtype=torch.bool)}
+    missed = 1 - 16 / (16 + 64 / 2)  # half of what is missed, beside 16 pixels
+    row = task.loss("detector", batch, task.networks)[1]
+    assert row["each"] == pytest.approx(missed / 2, abs=1e-3) and row["tversky"] < 0.01
+    batch["picture"] = damage
+    assert task.loss("detector", batch, task.networks)[1]["each"] == pytest.approx(0, abs=1e-3)
+    batch["picture"], batch["damage"][:2] = torch.ones_like(damage), False
+    assert task.loss("detector", batch, task.networks)[1]["each"] == 0
+
+
 def test_validation_is_fixed_and_counts_false_alarms_in_clean_pictures():
     task, again = make_task(crop=128), make_task(crop=128)  # whole pictures: each holds a square
     network = task.networks["detector"].eval()
