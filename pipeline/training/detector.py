@@ -32,9 +32,9 @@ _VALIDATION = 1  # a stream of randomness apart from the epochs'
 _POOL = 12  # pictures whose crops are mixed: a batch is not all of one picture
 _BINS = 200  # of the histograms from which the best threshold is read
 _FALSE_ALARM = 0.7  # weight of false alarms against misses in Tversky's index
+_LEAST = 16.0  # pixels of damage below which a crop says little
 _GREY = 0.08  # share of pictures shown without colour
 _GAMMA = 0.5  # a picture is made darker or paler by a gamma of exp(+-this)
-_LEAST = 16.0  # pixels of damage below which a crop says little
 _SEEN = 0.5  # share of a damaged picture's crops that are drawn around a damaged pixel
 _LOOKS = 2  # how often each validation picture is aged, and how many of its crops are kept each time
 _KEPT = 5
@@ -117,7 +117,7 @@ class DetectorTask:
             pool = mixed[whole:]
 
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
-        """Cross-entropy of each kind and of damage as such, Dice of each kind, Tversky of damage."""
+        """Cross-entropy of each kind and of damage as such, Dice of each kind and crop, Tversky of damage."""
         damage, known = batch["damage"].float(), batch["known"].float()
         with self._precision(damage.device):
             logits = networks["detector"](batch["picture"], as_logits=True)
