@@ -43,13 +43,15 @@ serve: $(READY)
 docs: $(READY)
 	@$(BIN)/python -m pipeline reference > docs/params.md
 
+# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would compile
+# torch anew, which takes twice as long as all else that a short stage does.
 # uv knows the find-links of neither pip's environment nor its configuration files: both are passed on.
 $(READY): requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@links="$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)"; \
 	links="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$links}}"; \
 	if $(BIN)/python -m pip install --quiet uv; then \
-		VIRTUAL_ENV=$(VENV) UV_FIND_LINKS="$${links// /,}" $(BIN)/uv pip install --quiet -r requirements.lock && \
+		VIRTUAL_ENV=$(VENV) UV_FIND_LINKS="$${links// /,}" $(BIN)/uv pip install --quiet --compile-bytecode -r requirements.lock && \
 		VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps -e .; \
 	else \
 		$(BIN)/python -m pip install --quiet -r requirements.lock && \
