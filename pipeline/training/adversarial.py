@@ -19,6 +19,7 @@ from torch.nn import functional
 from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.params import StageParams
 from pipeline.training.loop import Batch, Row, Trainer
+from pipeline.training.precision import autocast
 from pipeline.training.restorer import RestorerTask
 
 _BETAS = (0.5, 0.999)  # Adam's: less momentum, as two networks that chase each other need
@@ -123,8 +124,7 @@ class AdversarialTask:
 
     def _precision(self, tensor: Tensor) -> torch.autocast:
         """On a GPU the loop's, which reaches no further than its own wrapper; on a CPU the restorer's."""
-        kind = tensor.device.type
-        return torch.autocast(kind, torch.bfloat16, enabled=kind == "cuda" or self.restorer.bf16)
+        return autocast(tensor.device, on_cpu=self.restorer.bf16, on_gpu=True)
 
 
 class AdversarialTrainer(Trainer):

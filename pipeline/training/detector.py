@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +18,7 @@ from pipeline.models.hats import HATS_REACH, SMALL, described, doubled
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, ratio, turned
 from pipeline.training.loop import Batch, Row
+from pipeline.training.precision import autocast
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)
@@ -66,7 +66,7 @@ class DetectorTask:
         examples: sizes and counts; a picture is aged at a longer side between `smallest` and `largest`.
         batch_size: crops per update.
         learning_rate: of AdamW.
-        bf16: compute in bfloat16 on a CPU (a GPU's precision is the loop's matter).
+        bf16: compute in bfloat16 on a CPU that has it (a GPU's precision is the loop's matter).
         seed: of sizes, crops and damage.
     """
 
@@ -119,7 +119,7 @@ class DetectorTask:
     def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
         """Cross-entropy of each kind and of damage as such, Dice of each kind and crop, Tversky of damage."""
         damage, known = batch["damage"].float(), batch["known"].float()
-        with self._precision(damage.device):
+        with autocast(damage.device, on_cpu=self.bf16):
             logits = networks["detector"](batch["picture"], as_logits=True)
         logits = logits.float()
         entropies = functional.binary_cross_entropy_with_logits(logits, damage, reduction="none")
@@ -148,7 +148,7 @@ class DetectorTask:
         counts = np.zeros((3, _BINS), np.int64)  # of damage, of paint, and of paint in clean crops
         each: list[NDArray[np.float64]] = []  # F1 at every threshold, of each damaged crop
         for batch in self.validation:
-            with self._precision(device):
+            with autocast(device, on_cpu=self.bf16):
                 logits = network(batch["picture"].to(device), as_logits=True).float()
             bins = (any_damage(logits) * _BINS).long().clamp(0, _BINS - 1).cpu()
             truth, known = batch["damage"].any(dim=1), batch["known"][:, 0]
@@ -169,9 +169,6 @@ class DetectorTask:
             "val_recall": float(found[best] / max(1, counts[0].sum())),
             "val_clean_alarms": float(clean_alarms[best] / max(1, counts[2].sum())),
         }
-
-    def _precision(self, device: torch.device) -> Any:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
 
     def _validation_crops(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Batch]:
         rng = np.random.default_rng([self.seed, _VALIDATION])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, ratio, turned
 from pipeline.training.loop import Batch, Row
+from pipeline.training.precision import autocast
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Example = Mapping[str, Pixels]  # what the network is given by name, `base` and `truth`
@@ -53,7 +54,7 @@ class MendingTask:
         fft_weight: weight of the error in the spectrum beside that of the pixels.
         penalty: of the pixels' errors: 'charbonnier', or 'log_mse', what the mean PSNR of crops is made of,
             for the last epochs of a network that is judged by it (Chen et al. 2022).
-        bf16: compute in bfloat16 on a CPU (a GPU's precision is the loop's matter).
+        bf16: compute in bfloat16 on a CPU that has it (a GPU's precision is the loop's matter).
         seed: of crops and of how they are made worse.
     """
 
@@ -127,12 +128,9 @@ class MendingTask:
 
     def _mend(self, network: nn.Module, batch: Batch) -> Tensor:
         given = [batch[name].contiguous(memory_format=torch.channels_last) for name in self.inputs]
-        with self._precision(given[0].device):
+        with autocast(given[0].device, on_cpu=self.bf16):
             residual: Tensor = network(*given)
         return batch["base"] + residual.float()
-
-    def _precision(self, device: torch.device) -> Any:
-        return torch.autocast("cpu", torch.bfloat16, enabled=self.bf16 and device.type == "cpu")
 
     def _crop(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> Pixels:
         times = ratio(*self.crops.scales, rng)

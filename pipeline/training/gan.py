@@ -23,6 +23,7 @@ from pipeline.models.gan import Discriminator, Generator, Projection, latents, t
 from pipeline.params import StageParams
 from pipeline.training.diffaugment import diffaugment
 from pipeline.training.loop import Batch, Row
+from pipeline.training.precision import autocast
 
 GRID = 6  # samples a side of the grids drawn while training
 BETAS = (0.0, 0.99)  # Adam's: no momentum, as two networks that chase each other need
@@ -116,7 +117,7 @@ class GANTask:
         device = batch["real"].device
         if self.projection is not None:
             self.projection.to(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.bf16):
+        with autocast(device, on_cpu=self.bf16, on_gpu=self.bf16):
             if phase == "discriminator":
                 return self._judge(batch, networks["discriminator"])
             return self._deceive(batch, networks["generator"])
@@ -152,7 +153,7 @@ class GANTask:
             return [pictures]
         # Backwards through depthwise convolutions is twice as fast in single precision on a CPU.
         single = pictures.requires_grad and pictures.device.type == "cpu"
-        with torch.autocast(pictures.device.type, torch.bfloat16, enabled=self.bf16 and not single):
+        with autocast(pictures.device, on_cpu=self.bf16 and not single, on_gpu=self.bf16):
             return [pictures, *self.projection(pictures)]
 
     @torch.no_grad()

@@ -14,6 +14,7 @@ from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, turned, zoomed
 from pipeline.training.loop import Batch, Row
+from pipeline.training.precision import autocast
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)
@@ -50,7 +51,7 @@ class RestorerTask:
         batch_size: crops per update.
         learning_rate: of AdamW.
         fft_weight: weight of the error in the spectrum beside that of the pixels.
-        bf16: compute in bfloat16 on a CPU (a GPU's precision is the loop's matter).
+        bf16: compute in bfloat16 on a CPU that has it (a GPU's precision is the loop's matter).
         seed: of crops and damage.
     """
 
@@ -130,8 +131,7 @@ class RestorerTask:
     def refined(self, network: nn.Module, batch: Batch) -> Tensor:
         """The start with its holes refined: (N, 3, S, S)."""
         start, mask = batch["start"], batch["mask"]
-        half = self.bf16 and start.device.type == "cpu"
-        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+        with autocast(start.device, on_cpu=self.bf16):
             residual: Tensor = network(batch["normal"], mask)
         return start + residual.float() * batch["contrast"] * mask
 
