@@ -32,10 +32,10 @@ def _may_help(_task: Any, _run: Any, state: State[Any]) -> bool:
 
 
 @task(retries=RETRIES, retry_delay_seconds=10, retry_condition_fn=_may_help, persist_result=False)
-def run_stage(root: Path, name: str, force: bool = False) -> float:
+def run_stage(root: Path, name: str, interruption: stages.Interruption, force: bool = False) -> float:
     """Run one stage; its log lines become the task's. The seconds it took."""
     logger = get_run_logger()
-    seconds = stages.run(root, name, logger.info, force)
+    seconds = stages.run(root, name, logger.info, force, interruption)
     logger.info("%s: done in %.1f s", name, seconds)
     return seconds
 
@@ -95,9 +95,28 @@ def retrain(root: str | None = None, sync: bool = True, on_drift: OnDrift = "war
     started = time.monotonic()
     seconds: dict[str, float] = {}
     baseline.begin(project)
-    if sync and (found := changes(project)).any:
-        logger.info("sync: %s", found.sentence())
-        seconds["inventory"] = run_stage.with_options(task_run_name="sync")(project, "inventory", True)
+    with stages.Interruption() as interruption:
+        if sync and (found := changes(project)).any:
+            logger.info("sync: %s", found.sentence())
+            again = run_stage.with_options(task_run_name="sync")
+            seconds["inventory"] = again(project, "inventory", interruption, force=True)
+        futures = _submit(project, on_drift, interruption)
+        wait(list(futures.values()))
+    failed = {name: future.state for name, future in futures.items() if not future.state.is_completed()}
+    done = {name: future.result() for name, future in futures.items() if name not in failed}
+    drift = done.pop("drift", [])
+    seconds |= done
+    _publish(project, seconds, time.monotonic() - started, drift)
+    if failed:
+        raise PentimentoError(_failure(failed))
+    return {"seconds": seconds, "drift": drift}
+
+
+def _submit(
+    project: Path, on_drift: OnDrift, interruption: stages.Interruption
+) -> dict[str, PrefectFuture[Any]]:
+    """A task for every stale stage, and `drift` before the first one that is trained on the data."""
+    logger = get_run_logger()
     futures: dict[str, PrefectFuture[Any]] = {}
     nodes = stages.plan(project)
     data = _with_needs(nodes, DATA)
@@ -112,16 +131,8 @@ def retrain(root: str | None = None, sync: bool = True, on_drift: OnDrift = "war
         named = run_stage.with_options(task_run_name=node.name)
         needs = [futures[need] for need in node.needs if need in futures]
         needs += [futures["drift"]] if "drift" in futures else []
-        futures[node.name] = named.submit(project, node.name, wait_for=needs)  # type: ignore[call-overload]
-    wait(list(futures.values()))
-    failed = {name: future.state for name, future in futures.items() if not future.state.is_completed()}
-    done = {name: future.result() for name, future in futures.items() if name not in failed}
-    drift = done.pop("drift", [])
-    seconds |= done
-    _publish(project, seconds, time.monotonic() - started, drift)
-    if failed:
-        raise PentimentoError(_failure(failed))
-    return {"seconds": seconds, "drift": drift}
+        futures[node.name] = named.submit(project, node.name, interruption, wait_for=needs)  # type: ignore[call-overload]
+    return futures
 
 
 def _with_needs(nodes: Sequence[stages.Node], names: Sequence[str]) -> set[str]:

@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -49,6 +50,47 @@ class StageFailed(PentimentoError):
     def __init__(self, message: str, passing: bool) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+class Interruption:
+    """Ends the stages of a run, whose threads no signal reaches.
+
+    As a context it does so when it is left by an error, by Ctrl-C or by SIGTERM. Stages that would begin
+    afterwards fail at once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self.called = False
+
+    def __enter__(self) -> Interruption:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.call()
+
+    def call(self) -> None:
+        """End what runs, with all that it has started."""
+        with self._lock:
+            self.called = True
+            running = list(self._running)
+        for process in running:
+            _end_group(process)
+
+    @contextmanager
+    def of(self, process: subprocess.Popen[str]) -> Iterator[None]:
+        """For as long as this lasts, a call ends the process, too."""
+        with self._lock:
+            self._running.add(process)
+        if self.called:
+            _end_group(process)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running.discard(process)
 
 
 def plan(root: Path) -> list[Node]:
@@ -107,21 +149,27 @@ def require_git(root: Path) -> str:
     return answer.stdout.strip() or "(no commit yet)"
 
 
-def run(root: Path, name: str, say: Say, force: bool = False) -> float:
+def run(
+    root: Path, name: str, say: Say, force: bool = False, interruption: Interruption | None = None
+) -> float:
     """Run one stage by `dvc repro --single-item`; the seconds it took.
 
     Its output goes line by line to `say` and to `.state/logs/<stage>.log`. It runs in a process
-    group of its own, which is ended when this call is interrupted.
+    group of its own, which is ended when this call is interrupted, or its `interruption` is called.
 
     Raises:
         StageFailed: with the end of its log.
     """
+    interruption = interruption or Interruption()
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", name]
     if force:
         command.append("--force")
     started = time.monotonic()
+    log = environment.state_dir(root) / "logs" / f"{name}.log"
     for attempt in range(5):
-        code, lines = _stream(command, root, environment.state_dir(root) / "logs" / f"{name}.log", say)
+        code, lines = (1, []) if interruption.called else _stream(command, root, log, say, interruption)
+        if code != 0 and interruption.called:
+            raise StageFailed(f"stage {name} was interrupted", passing=False)
         if code == 0:
             return time.monotonic() - started
         if not any(_BUSY.search(line) for line in lines):
@@ -132,7 +180,9 @@ def run(root: Path, name: str, say: Say, force: bool = False) -> float:
     raise StageFailed(f"stage {name} failed (exit {code}): {detail}", passing=own is None)
 
 
-def _stream(command: list[str], root: Path, log: Path, say: Say) -> tuple[int, list[str]]:
+def _stream(
+    command: list[str], root: Path, log: Path, say: Say, interruption: Interruption
+) -> tuple[int, list[str]]:
     tail: deque[str] = deque(maxlen=_TAIL)
     log.parent.mkdir(parents=True, exist_ok=True)
     # DVC runs `python -m pipeline …`: that must be this environment's Python, activated or not.
@@ -155,6 +205,7 @@ def _stream(command: list[str], root: Path, log: Path, say: Say) -> tuple[int, l
             errors="replace",
             start_new_session=True,
         ) as process,
+        interruption.of(process),
     ):
         try:
             for line in process.stdout or ():
@@ -165,17 +216,19 @@ def _stream(command: list[str], root: Path, log: Path, say: Say) -> tuple[int, l
                     say(line.rstrip())
             return process.wait(), list(tail)
         finally:
-            if process.poll() is None:
-                _end_group(process)
+            _end_group(process)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    if process.poll() is not None:
+        return
+    with suppress(ProcessLookupError):  # it may end by itself in between
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _explain(changes: list[Any]) -> str:

@@ -48,6 +48,7 @@ def nightly(
     except ValueError as error:
         raise PentimentoError(f"'{cron}' is no schedule: {error}") from None
     typer.echo(f"Serving '{cron}' ({timezone}) for {root}; Ctrl-C ends it.")
+    offline.start_server()
     retrain.serve(
         name="nightly",
         schedule=schedule,

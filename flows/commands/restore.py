@@ -170,6 +170,7 @@ def _run(request: Request, runner: str, workers: int, prefect: bool) -> dict[str
         offline.settle()
         from flows.restore import run_request
 
+        offline.start_server()
         return run_request(request, runner, workers)
     from flows.archive import restore_archive
 

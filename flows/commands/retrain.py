@@ -61,6 +61,7 @@ def run_flow(root: Path, sync: bool = True, on_drift: OnDrift = "warn") -> dict[
     offline.settle()
     from flows.retrain import retrain as flow
 
+    offline.start_server()
     result: dict[str, Any] = flow(str(root), sync, on_drift)
     logging.getLogger("prefect").setLevel(logging.WARNING)  # the last line is ours, not the server's
     return result
