@@ -47,11 +47,9 @@ def nightly(
         schedule = Cron(cron, timezone=timezone)
     except ValueError as error:
         raise PentimentoError(f"'{cron}' is no schedule: {error}") from None
-    typer.echo(f"Serving '{cron}' ({timezone}) for {root}; Ctrl-C ends it.")
-    offline.start_server()
-    retrain.serve(
-        name="nightly",
-        schedule=schedule,
-        parameters={"root": str(root), "on_drift": on_drift},
-        global_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-    )
+    limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+    with offline.scheduling_server() as api:
+        typer.echo(f"Serving '{cron}' ({timezone}) for {root}; Ctrl-C ends it.")
+        typer.echo(f"Its runs can be watched at {api.removesuffix('/api')}")
+        parameters = {"root": str(root), "on_drift": on_drift}
+        retrain.serve(name="nightly", schedule=schedule, parameters=parameters, global_limit=limit)

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from flows import stages
+from tests.processes import children, is_running, until
 
 DAG = """
 stages:
@@ -41,29 +40,10 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def until(condition: Callable[[], bool], seconds: float = 120) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
 def stage_pid(root: Path) -> int:
     file = root / "pid.txt"
     assert until(lambda: file.exists() and file.read_text().endswith("\n")), "the stage did not begin"
     return int(file.read_text())
-
-
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-
-
-def children(pid: int) -> list[int]:
-    threads = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for listed in threads for child in listed.read_text().split()]
 
 
 def test_a_call_ends_what_runs_and_what_would_begin(repo: Path) -> None:
