@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, default=paths.PRETRAINED, metavar="DIR", help="holds upscaler_x2, upscaler_x4"
     )
+    parser.add_argument("--views", action="store_true", help="measure means over eight orientations, too")
     parser.add_argument("--span", type=Path, metavar="DIR", help="holds SPAN's networks, to compare with")
     arguments = parser.parse_args()
     if arguments.span and find_spec("ncnn") is None:
@@ -92,7 +93,29 @@ def methods(arguments: argparse.Namespace, scale: int) -> dict[str, Method]:
         "lanczos": lambda small: lanczos(small, scale),
         "learnt": partial(whole, learnt, side=arguments.tile),
     }
-    return known | ({"SPAN": span(arguments.span, scale)} if arguments.span else {})
+    networks = {"learnt": known["learnt"]}
+    networks |= {"SPAN": span(arguments.span, scale)} if arguments.span else {}
+    if arguments.views:
+        eight = {f"{name}, 8 views": partial(eight_views, method) for name, method in networks.items()}
+        networks |= eight | ({"both, 8 views": partial(mean_of, [*eight.values()])} if arguments.span else {})
+    return known | networks
+
+
+def eight_views(method: Method, small: Pixels) -> Pixels:
+    """The mean of what a method makes of a picture's eight orientations."""
+
+    def seen(turns: int, mirrored: bool) -> Pixels:
+        view = np.rot90(small, turns)
+        large = method(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
+        return np.rot90(large[:, ::-1] if mirrored else large, -turns)
+
+    views = [seen(turns, mirrored) for turns in range(4) for mirrored in (False, True)]
+    return np.asarray(np.mean(views, axis=0), np.float32)
+
+
+def mean_of(methods: Sequence[Method], small: Pixels) -> Pixels:
+    """The mean of what several methods make of a picture."""
+    return np.asarray(np.mean([method(small) for method in methods], axis=0), np.float32)
 
 
 def span(folder: Path, scale: int) -> Method:

@@ -7,15 +7,18 @@ data/prepared, which are sharper, the learnt detector is much worse.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline import paths
+from pipeline import environment, paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.shards import INDEX
@@ -65,23 +68,20 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
     methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED), ctx.state)
     tables: dict[str, pd.DataFrame] = {}
-    shown = [*methods.enhancers][-1]
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
         chosen = works_of(inputs["works"], inputs["prepared"] / INDEX, split)[:most]
         if chosen.empty:
             raise PentimentoError(f"evaluate_steps: the {split} split is empty; see prepare.split")
+        pictures = enumerate(read_originals(chosen, ctx.root, SIDE))
+        judge = partial(methods.judged, params=params, test=split == "test")
         rows: list[Row] = []
-        pictures = read_originals(chosen, ctx.root, SIDE)
-        for number, picture in enumerate(track(pictures, f"evaluate_steps: {split}", len(chosen))):
-            truth = picture.astype(np.float32) / np.float32(255)
-            seeds = [params.seed, int(split == "test"), number]
-            rows += [{"work": number, **line} for line in methods.detected(truth, seeds)]
-            for line, shown_as in methods.enhanced(truth, params.noise, seeds):
-                rows.append({"work": number, **line})
-                if split == "test" and number < params.panels and line["method"] == shown:
-                    sheet.append(shown_as)
-            rows += [{"work": number, **line} for line in methods.enlarged(_middle(truth))]
+        # Threads: most of the time an engine computes, on one thread each, and Python waits.
+        with ThreadPoolExecutor(environment.workers()) as pool:
+            judged = track(pool.map(judge, pictures), f"evaluate_steps: {split}", len(chosen))
+            for number, (lines, shown) in enumerate(judged):
+                rows += [{"work": number, **line} for line in lines]
+                sheet += shown if split == "test" and number < params.panels else []
         tables[split] = pd.DataFrame(rows)
     steps = choose(tables["val"])
     for step, entry in steps.items():
@@ -92,7 +92,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         folder.mkdir()
         means = tables["test"].groupby(["step", "kind", "method"], sort=False).mean(numeric_only=True)
         means.drop(columns="work").round(4).to_csv(folder / "by_kind.csv", lineterminator="\n")
-        headings = ("aged", f"enhanced, {shown}", "truth")
+        headings = ("aged", f"enhanced, {methods.shown}", "truth")
         rounded = [[np.round(pixels * 255).astype(np.uint8) for pixels in line] for line in sheet]
         contact_sheet(folder / "enhanced.png", rounded, 320, headings=headings)
     return {
@@ -117,6 +117,22 @@ class _Methods:
         for scale in SCALES:
             if shelf.has(f"upscaler_x{scale}"):
                 self.upscalers[scale][LEARNT] = LearntUpscaler(shelf.find(f"upscaler_x{scale}"))
+        self.shown = [*self.enhancers][-1]  # whose results the sheet shows
+
+    def judged(
+        self, numbered: tuple[int, NDArray[np.uint8]], params: Params, test: bool
+    ) -> tuple[list[Row], list[list[Pixels]]]:
+        """Every figure of one work, and what to show of it: aged, enhanced, truth."""
+        number, picture = numbered
+        truth = picture.astype(np.float32) / np.float32(255)
+        seeds = [params.seed, int(test), number]
+        rows = [*self.detected(truth, seeds)]
+        sheet: list[list[Pixels]] = []
+        for row, pictures in self.enhanced(truth, params.noise, seeds):
+            rows.append(row)
+            if row["method"] == self.shown:
+                sheet.append(pictures)
+        return [*rows, *self.enlarged(_middle(truth))], sheet
 
     def detected(self, truth: Pixels, seeds: list[int]) -> Iterator[Row]:
         """F1 for every kind of damage, and the share of the sound pixels that would be painted over."""

@@ -120,8 +120,10 @@ def test_enhancers_are_set_as_a_restoration_of_the_picture_sets_them(project, tm
     assert all(map(np.array_equal, judged.samples, restored.samples))
 
 
-def test_the_same_works_give_the_same_bytes(project):
+def test_the_same_works_give_the_same_bytes_however_many_are_judged_at_once(project, monkeypatch):
+    monkeypatch.setenv("PENTIMENTO_WORKERS", "3")
     first, outputs = evaluate(project)
+    monkeypatch.setenv("PENTIMENTO_WORKERS", "1")
     files = [outputs["steps"], *sorted(outputs["plots"].iterdir())]
     before = [file.read_bytes() for file in files]
     assert evaluate(project)[0] == first and [file.read_bytes() for file in files] == before
