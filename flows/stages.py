@@ -81,16 +81,22 @@ class Interruption:
 
     @contextmanager
     def of(self, process: subprocess.Popen[str]) -> Iterator[None]:
-        """For as long as this lasts, a call ends the process, too."""
+        """For as long as this lasts, a call ends the process, too; afterwards it has ended."""
         with self._lock:
             self._running.add(process)
-        if self.called:
-            _end_group(process)
         try:
+            if self.called:
+                _end_group(process)
             yield
         finally:
+            _end_group(process)
             with self._lock:
                 self._running.discard(process)
+
+    def check(self, name: str) -> None:
+        """Raise StageFailed for the stage of this name once the run is interrupted."""
+        if self.called:
+            raise StageFailed(f"stage {name} was interrupted", passing=False)
 
 
 def plan(root: Path) -> list[Node]:
@@ -167,11 +173,11 @@ def run(
     started = time.monotonic()
     log = environment.state_dir(root) / "logs" / f"{name}.log"
     for attempt in range(5):
-        code, lines = (1, []) if interruption.called else _stream(command, root, log, say, interruption)
-        if code != 0 and interruption.called:
-            raise StageFailed(f"stage {name} was interrupted", passing=False)
+        interruption.check(name)
+        code, lines = _stream(command, root, log, say, interruption)
         if code == 0:
             return time.monotonic() - started
+        interruption.check(name)
         if not any(_BUSY.search(line) for line in lines):
             break
         time.sleep(1 + attempt)  # another process holds DVC's lock for a moment
@@ -207,16 +213,13 @@ def _stream(
         ) as process,
         interruption.of(process),
     ):
-        try:
-            for line in process.stdout or ():
-                file.write(line)
-                file.flush()
-                if line.strip() and not _ADVICE.match(line):
-                    tail.append(line.rstrip())
-                    say(line.rstrip())
-            return process.wait(), list(tail)
-        finally:
-            _end_group(process)
+        for line in process.stdout or ():
+            file.write(line)
+            file.flush()
+            if line.strip() and not _ADVICE.match(line):
+                tail.append(line.rstrip())
+                say(line.rstrip())
+        return process.wait(), list(tail)
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
