@@ -1,10 +1,16 @@
-"""Looking at processes from outside, on Linux."""
+"""The command as a process of its own, and looking at processes from outside, on Linux."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+# `pentimento`, which hears Ctrl-C even where these tests run in a shell's background, which does not.
+_HEARS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+_MAIN = f"{_HEARS}; from flows.cli import main; main()"
+PENTIMENTO = [sys.executable, "-c", _MAIN]
 
 
 def until(condition: Callable[[], bool], seconds: float = 120) -> bool:

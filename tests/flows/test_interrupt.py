@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows import stages
-from tests.processes import children, is_running, until
+from tests.processes import PENTIMENTO, children, is_running, until
 
 DAG = """
 stages:
@@ -79,7 +79,7 @@ def test_what_is_left_well_ends_nothing_and_an_error_ends_all() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_retraining_with_all_that_it_started(repo: Path, number: signal.Signals) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
-    command = [str(Path(sys.executable).parent / "pentimento"), "retrain", "--no-sync"]
+    command = [*PENTIMENTO, "retrain", "--no-sync"]
     with (
         (repo.parent / "log.txt").open("w") as log,
         subprocess.Popen(

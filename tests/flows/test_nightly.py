@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import painting
-from tests.processes import children, is_running, until
+from tests.processes import PENTIMENTO, children, is_running, until
 
 DAG = """
 stages:
@@ -45,7 +45,7 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.timeout(400)
 def test_a_run_begins_by_the_clock_and_ctrl_c_ends_all(repo: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_API")}
-    command = [str(Path(sys.executable).parent / "pentimento"), "nightly", "--cron", "* * * * * */5"]
+    command = [*PENTIMENTO, "nightly", "--cron", "* * * * * */5"]
     log = repo.parent / "log.txt"
     with (
         log.open("w") as output,
