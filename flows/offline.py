@@ -62,9 +62,10 @@ def scheduling_server() -> Iterator[str]:
     if configured := PREFECT_API_URL.value():
         yield configured
         return
-    address = f"http://127.0.0.1:{_free_port()}"
+    port = _free_port()
+    address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1"]
-    command += ["--port", address.rpartition(":")[2], "--log-level", "ERROR"]
+    command += ["--port", str(port), "--log-level", "ERROR"]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
     ) as server:
