@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from flows import stages
 from pipeline.errors import PentimentoError
+from tests.processes import until
 
 DAG = """
 stages:
@@ -94,11 +94,7 @@ def test_an_interrupted_stage_leaves_no_process_behind(repo: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         stages.run(repo, "first", stop_at_pid)
-    for _ in range(100):
-        if not Path(f"/proc/{pids[0]}").exists():
-            return
-        time.sleep(0.05)
-    pytest.fail("the stage's process is still there")
+    assert until(lambda: not Path(f"/proc/{pids[0]}").exists(), 5), "the stage's process is still there"
 
 
 @pytest.mark.parametrize("spoil", ["git", "yaml", "dvc"])

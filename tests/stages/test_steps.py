@@ -107,9 +107,8 @@ def test_enhancers_are_set_as_a_restoration_of_the_picture_sets_them(project, tm
             return super().tuned(look)
 
     monkeypatch.setattr(evaluate_steps, "LevelsAndDenoise", Noted)
-    monkeypatch.setenv(
-        "PENTIMENTO_WORKERS", "1"
-    )  # one work after another: the first look is the first work's
+    # One work after another: the first look is the first work's.
+    monkeypatch.setenv("PENTIMENTO_WORKERS", "1")
     evaluate(project)
     pixels = np.asarray(Image.open(project / "archive/0.png"))  # the first of val, undamaged
     with (
