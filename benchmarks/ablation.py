@@ -44,6 +44,7 @@ from torch.nn import functional
 
 from pipeline import paths
 from pipeline.archive.shards import Shards
+from pipeline.damage import damage
 from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.restoration import score
 from pipeline.models.lite0 import Lite0
@@ -52,12 +53,12 @@ from pipeline.models.surroundings import surroundings
 from pipeline.models.unet import GatedBlock, ResidualUNet
 from pipeline.params import load_params
 from pipeline.progress import track
-from pipeline.restoration.damage import damage
-from pipeline.restoration.fill import fillers
+from pipeline.restoration.methods.fill import fillers
 from pipeline.stages.train_restorer import ARCHITECTURE, Params, make_task, make_trainer
 from pipeline.training.adversarial import steepness
-from pipeline.training.loop import Batch, Row, make_fabric
+from pipeline.training.loop import make_fabric
 from pipeline.training.restorer import RestorerTask, hole_mean
+from pipeline.training.task import Batch, Row
 
 KINDS = ("cracks", "scratches", "losses")
 WEIGHT = 0.1  # of the spectrum's and the perceptual error

@@ -26,10 +26,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from pipeline.archive.images import read_rgb
-from pipeline.catalog.augmentation import build, strengthen
-from pipeline.catalog.balance import METHODS, plan, synthesise
 from pipeline.catalog.features import describe
-from pipeline.catalog.presets import preset_policy
+from pipeline.catalog.sets.augmentation import build, strengthen
+from pipeline.catalog.sets.balance import METHODS, plan, synthesise
+from pipeline.catalog.sets.presets import preset_policy
 from pipeline.evaluation.bootstrap import mean_interval
 
 LARGEST, RATIO, HELD_OUT, PART = 40, 20, 6, 4

@@ -42,17 +42,17 @@ from pipeline import environment, paths
 from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.archive.shards import INDEX
 from pipeline.catalog.originals import read_originals, works_of
+from pipeline.damage import MASKED, damage
+from pipeline.damage.texture import shown
 from pipeline.errors import ItemError
 from pipeline.evaluation.bootstrap import Interval, mean_interval
 from pipeline.evaluation.detection import compare, noticeable
 from pipeline.evaluation.restoration import psnr
 from pipeline.progress import say, track
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.damage.texture import shown
-from pipeline.restoration.detect import ClassicalDetector
-from pipeline.restoration.learnt import LearntFiller
-from pipeline.restoration.learnt_detector import LearntDetector
-from pipeline.restoration.steps import Detector, Filler, FillFailed, Mask, Pixels, Place
+from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.interface import Detector, Filler, FillFailed, Mask, Pixels, Place
+from pipeline.restoration.methods.learnt_detector import LearntDetector
+from pipeline.restoration.methods.learnt_filler import LearntFiller
 
 PATTERNS = ("patterns, dark", "patterns, pale")
 CLEAN = "undamaged"

@@ -26,8 +26,8 @@ import torch
 from pipeline import environment, paths
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
-from pipeline.catalog import augmentation, balance
-from pipeline.catalog.augmentation import build
+from pipeline.catalog.sets import augmentation, balance
+from pipeline.catalog.sets.augmentation import build
 from pipeline.evaluation.classification import Scored, judge
 from pipeline.evaluation.cross_validation import out_of_fold
 from pipeline.models.classifier import Classifier, assemble, probabilities
@@ -38,7 +38,8 @@ from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
 from pipeline.training.head import train_fold
 from pipeline.training.labels import NO_SCHOOL, read_labels, rebalanced
-from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.task import Schedule
 
 # The from-scratch network's own settings: those of a linear head would starve it.
 CNN_SIDE = 64

@@ -45,11 +45,11 @@ from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.errors import PentimentoError
 from pipeline.progress import track
-from pipeline.restoration.classical import LevelsAndDenoise
-from pipeline.restoration.enhancing import improve
-from pipeline.restoration.learnt_enhancer import LearntEnhancer
-from pipeline.restoration.quantisation import luma_step
-from pipeline.restoration.steps import Pixels
+from pipeline.restoration.methods.classical import LevelsAndDenoise
+from pipeline.restoration.methods.interface import Pixels
+from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer
+from pipeline.restoration.work.enhancing import improve
+from pipeline.restoration.work.quantisation import luma_step
 from pipeline.training.enhancer import eight_bit
 
 FIRST = "damaged"

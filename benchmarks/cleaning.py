@@ -19,8 +19,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.labels import normalise
 from pipeline.catalog.missing import complete
+from pipeline.catalog.records.labels import normalise
 
 DATES = (
     "{y}", "c. {y}", "{y}–{s}", "{y}/{s}", "c.{y}–{s}", "{m} {d}, {y}", "{d} {m} {y}", "{y}, printed {z}",

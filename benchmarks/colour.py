@@ -27,12 +27,12 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from pipeline import environment, paths
 from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
+from pipeline.damage import damage
 from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.progress import track
-from pipeline.restoration.classical import LevelsAndDenoise
-from pipeline.restoration.colour import ColourModel
-from pipeline.restoration.damage import damage
-from pipeline.restoration.steps import Look, Pixels
+from pipeline.restoration.methods.classical import LevelsAndDenoise
+from pipeline.restoration.methods.colour import ColourModel
+from pipeline.restoration.methods.interface import Look, Pixels
 
 Method = Callable[[Pixels], Pixels]
 

@@ -33,8 +33,8 @@ from pretraining import Pictures
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.progress import track
-from pipeline.restoration.learnt_enhancer import LearntEnhancer
-from pipeline.restoration.steps import Look, Pixels
+from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer
 
 METHODS = ("learnt", "blind", "nlm", "bm3d")
 Method = Callable[[Pixels, float], Pixels]  # a noisy picture and its noise's deviation to a clean one

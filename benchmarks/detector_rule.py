@@ -25,12 +25,12 @@ from originals import originals
 from pretraining import Pictures, excluded, read_folders, save_half
 
 from pipeline import paths
+from pipeline.damage import MASKED, damage
+from pipeline.damage.texture import Mask
 from pipeline.models.registry import load_model
 from pipeline.progress import track
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.damage.texture import Mask
-from pipeline.restoration.learnt_detector import LearntDetector, Map, Rule, patches
-from pipeline.restoration.steps import Place
+from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.learnt_detector import LearntDetector, Map, Rule, patches
 
 KEPT = 6  # every so many pictures of the folders are for validation
 COPIES = 0.94  # least share of undamaged validation pictures that the rule leaves alone

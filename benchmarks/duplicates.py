@@ -25,10 +25,10 @@ from PIL import Image
 from pipeline.archive.images import read_rgb
 from pipeline.archive.packs import SIDE
 from pipeline.archive.sheets import contact_sheet
-from pipeline.catalog.duplicates import centre, group_pairs, perceptual_hash
+from pipeline.catalog.checks.duplicates import centre, group_pairs, perceptual_hash
+from pipeline.catalog.checks.matching import same_work, sketch
+from pipeline.catalog.checks.neighbours import candidate_pairs
 from pipeline.catalog.features import describe
-from pipeline.catalog.matching import same_work, sketch
-from pipeline.catalog.neighbours import candidate_pairs
 from pipeline.catalog.sources import file_of
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.met import MetSpec

@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from pipeline.archive.fixity import tree_sha256  # noqa: E402  the tests' archives are found by the line above
-from pipeline.restoration import names  # noqa: E402
+from pipeline.restoration.runs import names  # noqa: E402
 from tests.resume import hostile  # noqa: E402
 
 HOSTILE = 0.05  # share of the works

@@ -23,8 +23,8 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.archive.images import read_rgb
-from pipeline.catalog.duplicates import near_groups, perceptual_hash
-from pipeline.catalog.faults import Limits, suspects
+from pipeline.catalog.checks.duplicates import near_groups, perceptual_hash
+from pipeline.catalog.checks.faults import Limits, suspects
 from pipeline.catalog.features import describe
 from pipeline.evaluation.bootstrap import interval
 from pipeline.params import load_params

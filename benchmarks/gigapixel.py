@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from scans import ROOT, Pixels, damage, enlarged, restore, telea_everywhere
 
 from flows.requests import build_request
+from pipeline.archive.tiling import BLEND
 from pipeline.params import load_params
-from pipeline.restoration.engine import Tree, Work, restore_work
-from pipeline.restoration.methods import load_kit
-from pipeline.restoration.settings import Settings
-from pipeline.restoration.tiling import BLEND
+from pipeline.restoration.methods.kit import load_kit
+from pipeline.restoration.methods.settings import Settings
+from pipeline.restoration.work.engine import restore_work
+from pipeline.restoration.work.work import Tree, Work
 
 BOUNDS = {"gigapixel: peak memory, GB": 1.5, "gigapixel: farthest ratio from 1": 0.02}
 _PLACES = {"at borders": 0, "rims begin": -BLEND, "rims end": BLEND}

@@ -15,11 +15,11 @@ from pretraining import Pictures
 
 from pipeline import environment, paths
 from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.tiling import Grid, Tile, Values, run_tiles
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.restoration import CEILING, ssim_map, summary
-from pipeline.restoration.enhancing import apply
-from pipeline.restoration.steps import Enhancer, Pixels
-from pipeline.restoration.tiling import Grid, Tile, Values, run_tiles
+from pipeline.restoration.methods.interface import Enhancer, Pixels
+from pipeline.restoration.work.enhancing import apply
 
 _ALIGN = 64  # windows of tiles begin at multiples of it, as in a restoration
 

@@ -34,13 +34,13 @@ import pandas as pd
 from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import Shards
+from pipeline.damage import damage
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.restoration import psnr
+from pipeline.models.inference import PACKAGES, Array, Engine, Precision, Session
 from pipeline.progress import track
-from pipeline.restoration.damage import damage
-from pipeline.restoration.inference import PACKAGES, Array, Engine, Precision, Session
-from pipeline.restoration.learnt import LearntFiller
-from pipeline.restoration.steps import Mask, Pixels
+from pipeline.restoration.methods.interface import Mask, Pixels
+from pipeline.restoration.methods.learnt_filler import LearntFiller
 
 KINDS = ("cracks", "scratches", "losses", "stains")
 CANDIDATES: tuple[tuple[Engine, Precision], ...] = (

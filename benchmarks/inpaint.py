@@ -28,9 +28,9 @@ from pipeline import environment, paths
 from pipeline.archive.images import read_rgb
 from pipeline.evaluation.restoration import score, summary
 from pipeline.progress import track
-from pipeline.restoration.fill import fillers
-from pipeline.restoration.learnt import LearntFiller
-from pipeline.restoration.steps import Filler, Mask, Pixels
+from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.interface import Filler, Mask, Pixels
+from pipeline.restoration.methods.learnt_filler import LearntFiller
 
 
 def main() -> None:

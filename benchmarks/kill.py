@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.conftest import painting
 from tests.resume.data_kill import STAGES, kill_stage, run_command, settle
-from tests.unit.catalog.iiif_server import Server
+from tests.unit.catalog.sources.iiif_server import Server
 
 
 def main() -> int:

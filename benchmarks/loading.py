@@ -33,7 +33,7 @@ from PIL import Image
 from pipeline import paths
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX, Shards, write_shards
-from pipeline.catalog.augmentation import build
+from pipeline.catalog.sets.augmentation import build
 from pipeline.params import load_params
 from pipeline.stages import load
 

@@ -20,12 +20,12 @@ from pretraining import add_arguments, excluded, fit, read_folders, save_half
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.archive.shards import Shards
+from pipeline.damage import age, damage
+from pipeline.damage.texture import Pixels
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, load_model
-from pipeline.restoration.damage import age, damage
-from pipeline.restoration.damage.texture import Pixels
 from pipeline.training.colour import ColourTask
-from pipeline.training.loop import Schedule
+from pipeline.training.task import Schedule
 
 ARCHITECTURE = "colour_net"
 KINDS = ("fading", "varnish")

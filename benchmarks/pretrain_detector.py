@@ -30,14 +30,14 @@ from pretraining import add_arguments, excluded, fit, read_folders, save_half
 
 from pipeline import environment, paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
+from pipeline.damage import MASKED, WHOLE, age, damage
+from pipeline.damage.texture import Mask, Pixels, in_any_channel, shown, smooth_noise
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.registry import load_model
-from pipeline.restoration.damage import MASKED, WHOLE, age, damage
-from pipeline.restoration.damage.texture import Mask, Pixels, in_any_channel, shown, smooth_noise
-from pipeline.restoration.learnt_detector import Rule
+from pipeline.restoration.methods.learnt_detector import Rule
 from pipeline.training.detector import DetectorTask, Examples
-from pipeline.training.loop import Schedule
+from pipeline.training.task import Schedule
 
 ARCHITECTURE = "damage_detector"
 NETWORK: dict[str, Any] = {"widths": [48, 96, 160, 224], "blocks": [1, 2, 3], "dilations": [1, 2, 4, 1]}

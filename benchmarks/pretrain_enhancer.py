@@ -30,9 +30,9 @@ from pipeline.archive.fixity import value_sha256
 from pipeline.models.enhancer import Enhancer, Upscaler
 from pipeline.models.registry import build, load_model
 from pipeline.progress import say
-from pipeline.restoration.classical import lanczos
+from pipeline.restoration.methods.classical import lanczos
 from pipeline.training.enhancer import Crops, MendingTask, Penalty, enlarged, reduced, with_noise, worn
-from pipeline.training.loop import Schedule
+from pipeline.training.task import Schedule
 
 SIZES: dict[int, dict[str, Any]] = {
     1: {"widths": [48, 80, 112], "blocks": [1, 2, 4]},

@@ -16,7 +16,8 @@ from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.errors import ItemError
 from pipeline.models.registry import build, save_model
 from pipeline.progress import say, track
-from pipeline.training.loop import Row, Schedule, Task, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.task import Row, Schedule, Task
 
 Pictures = list[NDArray[np.uint8]]
 

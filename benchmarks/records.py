@@ -17,8 +17,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.catalog import artists, dates
-from pipeline.catalog.media import parse_medium
+from pipeline.catalog.records import artists, dates
+from pipeline.catalog.records.media import parse_medium
 from pipeline.catalog.sources.table import Reading, TableSpec
 from pipeline.errors import PentimentoError
 

@@ -38,9 +38,9 @@ from pretraining import Pictures
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.progress import track
-from pipeline.restoration.classical import lanczos
-from pipeline.restoration.learnt_enhancer import LearntUpscaler
-from pipeline.restoration.steps import Pixels
+from pipeline.restoration.methods.classical import lanczos
+from pipeline.restoration.methods.interface import Pixels
+from pipeline.restoration.methods.learnt_enhancer import LearntUpscaler
 from pipeline.training.enhancer import bicubic
 
 Method = Callable[[Pixels], Pixels]

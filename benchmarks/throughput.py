@@ -117,7 +117,7 @@ def _biharmonic(source: Path, masks: Path) -> Figures:
     """One square megapixel in memory: it would take scikit-image minutes for a whole scan."""
     from skimage.restoration import inpaint_biharmonic
 
-    from pipeline.restoration.fill import fillers
+    from pipeline.restoration.methods.fill import fillers
 
     path = next(iter(sorted(source.rglob("*.png"))))
     window = np.s_[500:1500, 500:1500]

@@ -11,12 +11,12 @@ from typing import Any
 
 from flows.workers import HeadStart, Workers, open_workers
 from pipeline.progress import Meter, watched
-from pipeline.restoration.archive_run import open_run
-from pipeline.restoration.estimate import estimate
-from pipeline.restoration.output import finished_runs
-from pipeline.restoration.request import Request, Summary, commonest
-from pipeline.restoration.shard import Shard
-from pipeline.restoration.watch import Watch
+from pipeline.restoration.runs.estimate import estimate
+from pipeline.restoration.runs.output import finished_runs
+from pipeline.restoration.runs.request import Request, Summary, commonest
+from pipeline.restoration.runs.run import open_run
+from pipeline.restoration.runs.shard import Shard
+from pipeline.restoration.runs.watch import Watch
 
 
 def restore_archive(

@@ -45,7 +45,7 @@ def moved(root: Path) -> bool:
 def compare(root: Path) -> dict[str, Any]:
     """Today's works against those of the last run; see `flows.drift.compare`."""
     from flows.drift import compare_tables, read
-    from pipeline.catalog.drift import LEVEL, described
+    from pipeline.catalog.checks.drift import LEVEL, described
 
     kept = {name: folder(root) / name.name for name in _KEPT}
     before = read(

@@ -20,7 +20,7 @@ def compare(root: Path, against: str, level: float) -> dict[str, Any]:
     """
     from flows.revisions import is_recorded, recorded
     from pipeline import paths
-    from pipeline.catalog.drift import described
+    from pipeline.catalog.checks.drift import described
     from pipeline.errors import PentimentoError
 
     if not (root / paths.WORKS).exists():
@@ -48,15 +48,15 @@ def compare_tables(
 
     Returns:
         `works`: how many there were and are; `turnover`: ids of new, gone and changed works; `whole` and
-        `arrived`: the comparisons, as tables (see `pipeline/catalog/drift.py`), the second one of what
+        `arrived`: the comparisons, as tables (see `pipeline/catalog/checks/drift.py`), the second one of what
         arrived with what was there; None when too little arrived; `alarming`: whether any row is;
         `notes`: what could not be compared.
     """
     from pipeline import paths
     from pipeline.archive.tables import read_table
-    from pipeline.catalog.drift import described, turnover
-    from pipeline.catalog.drift import drift as tested
-    from pipeline.catalog.twosample import MIN_SIZE
+    from pipeline.catalog.checks.drift import described, turnover
+    from pipeline.catalog.checks.drift import drift as tested
+    from pipeline.catalog.checks.twosample import MIN_SIZE
 
     now, notes = read_table(root / paths.WORKS), []
     changed = turnover(before, now)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-    from pipeline.catalog.impute_report import Hiding
+    from pipeline.catalog.missing.impute_report import Hiding
 
 NO_GROUP = "none"
 _HEADS = {
@@ -51,7 +51,7 @@ def read(
 
     With `pictures`, their features are read from the file, or from the project's data.
     """
-    from pipeline.catalog import impute_table
+    from pipeline.catalog.missing import impute_table
 
     if table is None and root is None:
         raise PentimentoError("no table is given, and there is no project here")
@@ -81,8 +81,8 @@ def parse_methods(written: str, order: str | None) -> list[Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
-    from pipeline.catalog.impute_report import all_methods
     from pipeline.catalog.missing import parse
+    from pipeline.catalog.missing.impute_report import all_methods
 
     if written.strip() == "all":
         return all_methods(order)
@@ -114,7 +114,7 @@ def best_of(report: Mapping[str, Any], methods: Sequence[Any]) -> Any:
 def require_params(file: Path, columns: str) -> None:
     """Refuse, before anything is computed, columns that params.yaml cannot hold a method of."""
     from flows.params_file import check_columns
-    from pipeline.catalog.impute_table import parse_columns
+    from pipeline.catalog.missing.impute_table import parse_columns
     from pipeline.params import read_params
 
     check_columns(file, read_params(file), [one.name for one in parse_columns(columns)])
@@ -134,7 +134,7 @@ def print_tables(reports: Sequence[Mapping[str, Any]]) -> None:
     from rich.table import Column, Table
     from rich.text import Text
 
-    from pipeline.catalog.impute_plot import summary
+    from pipeline.catalog.missing.impute_plot import summary
 
     console = Console()
     for report in reports:

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.params import load_params
-from pipeline.restoration.request import Request
-from pipeline.restoration.settings import Settings
-from pipeline.restoration.shelf import METHODS
+from pipeline.restoration.methods.settings import Settings
+from pipeline.restoration.methods.shelf import METHODS
+from pipeline.restoration.runs.request import Request
 
 
 def build_request(

@@ -14,9 +14,9 @@ from flows.requests import build_request
 from flows.workers import Workers
 from pipeline import environment
 from pipeline.errors import PentimentoError
-from pipeline.restoration.output import quarantine
-from pipeline.restoration.request import Request
-from pipeline.restoration.shard import Shard
+from pipeline.restoration.runs.output import quarantine
+from pipeline.restoration.runs.request import Request
+from pipeline.restoration.runs.shard import Shard
 
 
 @task(name="restore-shard", task_run_name="shard-{shard.number}", persist_result=False)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from flows.processes import keep_memory, may_fork, settle
 from pipeline.errors import PentimentoError
-from pipeline.restoration.shard import Shard, killed, left, run_shard
+from pipeline.restoration.runs.shard import Shard, killed, left, run_shard
 
 RUNNERS = ("local", "dask", "ray")
 

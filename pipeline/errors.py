@@ -15,3 +15,7 @@ def explain_machine(error: OSError) -> str:
 
 class ItemError(Exception):
     """One item of many is bad; it is quarantined with this message as its reason, the run goes on."""
+
+
+class StepFailed(Exception):
+    """A step has no sound result for this window; another method should be tried."""

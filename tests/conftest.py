@@ -19,11 +19,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.restoration.detect import ClassicalDetector
-from pipeline.restoration.fill import fillers
-from pipeline.restoration.methods import Kit
-from pipeline.restoration.settings import Settings
-from pipeline.restoration.steps import Filler
+from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.interface import Filler
+from pipeline.restoration.methods.kit import Kit
+from pipeline.restoration.methods.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
 # Section train_restorer of params.yaml, for a network and an archive that are trained on in a second.

@@ -10,13 +10,14 @@ import torch
 
 from pipeline import paths
 from pipeline.models.enhancer import Upscaler
-from pipeline.restoration.classical import lanczos
-from pipeline.restoration.learnt import LearntFiller
-from pipeline.restoration.learnt_detector import LearntDetector
-from pipeline.restoration.learnt_enhancer import LearntUpscaler
-from pipeline.restoration.steps import Place
+from pipeline.restoration.methods.classical import lanczos
+from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.learnt_detector import LearntDetector
+from pipeline.restoration.methods.learnt_enhancer import LearntUpscaler
+from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.training.enhancer import Crops, MendingTask, reduced
-from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.task import Schedule
 
 pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU"),

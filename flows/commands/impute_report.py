@@ -72,8 +72,8 @@ def impute_report(
     from flows.params_file import set_missing
     from pipeline import paths
     from pipeline.archive.atomic import write_bytes
-    from pipeline.catalog import impute_plot
-    from pipeline.catalog import impute_report as measuring
+    from pipeline.catalog.missing import impute_plot
+    from pipeline.catalog.missing import impute_report as measuring
     from pipeline.errors import PentimentoError
 
     if dry_run and not write:

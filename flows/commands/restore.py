@@ -14,7 +14,7 @@ import typer
 from flows.tables import Rows, preview_rows, print_rows, summary_rows
 
 if TYPE_CHECKING:
-    from pipeline.restoration.request import Request
+    from pipeline.restoration.runs.request import Request
 
 
 class Mode(StrEnum):
@@ -131,7 +131,7 @@ def restore(
     from flows.archive import preview
     from flows.requests import build_request
     from pipeline import environment
-    from pipeline.restoration.output import quarantine
+    from pipeline.restoration.runs.output import quarantine
 
     options: dict[str, Any] = {
         "masks": masks,

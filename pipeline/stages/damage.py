@@ -15,12 +15,12 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.shards import INDEX
 from pipeline.catalog.originals import read_originals, works_of
+from pipeline.damage import MASKED, damage
+from pipeline.damage.texture import Pixels
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.damage.texture import Pixels
-from pipeline.restoration.masks import write_mask
+from pipeline.restoration.work.masks import write_mask
 from pipeline.stage import Context, Files, Metrics, Stage
 
 FORMATS = ("jpeg", "png", "tiff8", "tiff16")

@@ -14,8 +14,9 @@ from pipeline.archive.atomic import write_bytes
 from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
 from pipeline.archive.tables import read_table
-from pipeline.catalog import balance, profile
-from pipeline.catalog.duplicates import with_groups
+from pipeline.catalog.checks import profile
+from pipeline.catalog.checks.duplicates import with_groups
+from pipeline.catalog.sets import balance
 from pipeline.catalog.sources import file_of
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.evaluation.report.charts import thumbnail_uri

@@ -9,10 +9,10 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.packs import Pack, Reduced
 from pipeline.archive.tables import read_table, write_table
-from pipeline.catalog.duplicates import grouped
+from pipeline.catalog.checks.duplicates import grouped
+from pipeline.catalog.checks.matching import Sketch, same_work, sketch
+from pipeline.catalog.checks.neighbours import Neighbours, neighbours
 from pipeline.catalog.features import matrix
-from pipeline.catalog.matching import Sketch, same_work, sketch
-from pipeline.catalog.neighbours import Neighbours, neighbours
 from pipeline.catalog.sources import file_of
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage

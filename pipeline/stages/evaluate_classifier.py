@@ -16,9 +16,9 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
-from pipeline.catalog import augmentation, balance
-from pipeline.catalog.augmentation import build
-from pipeline.catalog.balance import Balancing
+from pipeline.catalog.sets import augmentation, balance
+from pipeline.catalog.sets.augmentation import build
+from pipeline.catalog.sets.balance import Balancing
 from pipeline.evaluation.classification import Scored, confusion_rows, judge, per_class, roc_curves
 from pipeline.evaluation.cross_validation import out_of_fold
 from pipeline.evaluation.tail import by_class, rarest, tail_figures
@@ -29,8 +29,9 @@ from pipeline.training.classifier import Losses, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
 from pipeline.training.head import train_fold
 from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
-from pipeline.training.loop import Schedule, make_fabric
+from pipeline.training.loop import make_fabric
 from pipeline.training.mixing import Mixing
+from pipeline.training.task import Schedule
 
 
 class Params(StageParams):

@@ -14,16 +14,16 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
+from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.restoration import best_methods, psnr, score, summary
 from pipeline.params import StageParams
 from pipeline.progress import say, track
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.fill import fillers
-from pipeline.restoration.learnt import LearntFiller
-from pipeline.restoration.shapes import by_shape
-from pipeline.restoration.steps import Filler, Mask, Pixels
+from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.interface import Filler, Mask, Pixels
+from pipeline.restoration.methods.learnt_filler import LearntFiller
+from pipeline.restoration.methods.shapes import by_shape
 from pipeline.stage import Context, Files, Metrics, Stage
 
 METHODS = Path("models/methods.json")

@@ -24,22 +24,22 @@ from pipeline.archive.canvas import Canvas
 from pipeline.archive.shards import INDEX
 from pipeline.archive.sheets import contact_sheet
 from pipeline.catalog.originals import read_originals, works_of
+from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.detection import compare
 from pipeline.evaluation.restoration import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
-from pipeline.restoration.choice import CLASSICAL, LEARNT
-from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
-from pipeline.restoration.colour import ColourModel, difference
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.detect import ClassicalDetector
-from pipeline.restoration.enhancing import apply, look_at
-from pipeline.restoration.learnt_detector import LearntDetector
-from pipeline.restoration.learnt_enhancer import LearntEnhancer, LearntUpscaler
-from pipeline.restoration.shelf import STEPS, Shelf
-from pipeline.restoration.steps import Detector, Enhancer, Look, Pixels, Place
+from pipeline.restoration.methods.choice import CLASSICAL, LEARNT
+from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
+from pipeline.restoration.methods.colour import ColourModel, difference
+from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.interface import Detector, Enhancer, Look, Pixels, Place
+from pipeline.restoration.methods.learnt_detector import LearntDetector
+from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
+from pipeline.restoration.methods.shelf import STEPS, Shelf
+from pipeline.restoration.work.enhancing import apply, look_at
 from pipeline.stage import Context, Files, Metrics, Stage
 
 WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")

@@ -16,8 +16,8 @@ from pipeline import paths
 from pipeline.archive.images import ImageInfo, probe
 from pipeline.archive.packs import Reduced
 from pipeline.archive.tables import read_table, write_table
-from pipeline.catalog.duplicates import perceptual_hash
-from pipeline.catalog.schemas import OnViolation, validate
+from pipeline.catalog.checks.duplicates import perceptual_hash
+from pipeline.catalog.checks.schemas import OnViolation, validate
 from pipeline.catalog.sources import FIELDS, file_of
 from pipeline.catalog.sources.table import NO_PICTURE
 from pipeline.errors import ItemError, PentimentoError

@@ -17,15 +17,15 @@ from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.packs import Reduced
 from pipeline.archive.shards import INDEX, Planned, Shards, renew_shards
 from pipeline.archive.tables import read_table
-from pipeline.catalog import augmentation
-from pipeline.catalog.augmentation import Policy
-from pipeline.catalog.balance import Balance, Balancing, Rare, settle_rare
-from pipeline.catalog.duplicates import with_groups
+from pipeline.catalog.checks.duplicates import with_groups
+from pipeline.catalog.checks.schemas import OnViolation, validate
 from pipeline.catalog.missing import completed, keep_in_train
-from pipeline.catalog.presets import PresetName, objections, preset_policy
-from pipeline.catalog.schemas import OnViolation, validate
+from pipeline.catalog.sets import augmentation
+from pipeline.catalog.sets.augmentation import Policy
+from pipeline.catalog.sets.balance import Balance, Balancing, Rare, settle_rare
+from pipeline.catalog.sets.presets import PresetName, objections, preset_policy
+from pipeline.catalog.sets.split import GroupBy, leak_groups, split_groups
 from pipeline.catalog.sources import file_of
-from pipeline.catalog.split import GroupBy, leak_groups, split_groups
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track

@@ -17,9 +17,10 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.progress import track
-from pipeline.restoration.engine import Tree, Work, restore_work
-from pipeline.restoration.methods import load_kit
-from pipeline.restoration.settings import Settings
+from pipeline.restoration.methods.kit import load_kit
+from pipeline.restoration.methods.settings import Settings
+from pipeline.restoration.work.engine import restore_work
+from pipeline.restoration.work.work import Tree, Work
 from pipeline.stage import Context, Files, Metrics, Stage
 
 PANEL_SIDE = 400  # pixels of a picture's longer side in the report's panels

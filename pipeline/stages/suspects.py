@@ -8,8 +8,8 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.tables import read_table, write_table
-from pipeline.catalog import faults
-from pipeline.catalog.duplicates import with_groups
+from pipeline.catalog.checks import faults
+from pipeline.catalog.checks.duplicates import with_groups
 from pipeline.catalog.features import matrix
 from pipeline.catalog.missing import recorded_only
 from pipeline.params import StageParams

@@ -15,16 +15,17 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
-from pipeline.catalog import augmentation, balance
-from pipeline.catalog.augmentation import build
+from pipeline.catalog.sets import augmentation, balance
+from pipeline.catalog.sets.augmentation import build
 from pipeline.errors import PentimentoError
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
 from pipeline.training.head import fit_head
 from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
-from pipeline.training.loop import Row, Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
 from pipeline.training.mixing import Mixing
+from pipeline.training.task import Row, Schedule
 
 
 class Params(Schedule):

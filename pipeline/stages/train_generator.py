@@ -21,7 +21,8 @@ from pipeline.models.registry import load_model, save_model
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.gan import Adversarial, GANTask, views
-from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.task import Schedule
 
 
 class Params(Schedule):

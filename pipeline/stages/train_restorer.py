@@ -16,19 +16,20 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import Shards
+from pipeline.damage import MASKED, damage
+from pipeline.damage.sheet import damage_sheet
 from pipeline.errors import PentimentoError
 from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.params import StageParams
 from pipeline.progress import say
-from pipeline.restoration.damage import MASKED, damage
-from pipeline.restoration.damage.sheet import damage_sheet
-from pipeline.restoration.fill import ClassicalName, fillers
-from pipeline.restoration.steps import Mask, Pixels
+from pipeline.restoration.methods.fill import ClassicalName, fillers
+from pipeline.restoration.methods.interface import Mask, Pixels
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
-from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
 from pipeline.training.restorer import Examples, RestorerTask
+from pipeline.training.task import Schedule
 
 ARCHITECTURE = "residual_unet"
 LIMITS = "invents no motifs: wide holes become smooth; 8-bit sRGB statistics"

@@ -18,9 +18,10 @@ from torch.nn import functional
 
 from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.params import StageParams
-from pipeline.training.loop import Batch, Row, Trainer
+from pipeline.training.loop import Trainer
 from pipeline.training.precision import autocast
 from pipeline.training.restorer import RestorerTask
+from pipeline.training.task import Batch, Row
 
 _BETAS = (0.5, 0.999)  # Adam's: less momentum, as two networks that chase each other need
 

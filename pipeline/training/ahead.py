@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-if TYPE_CHECKING:
-    from pipeline.training.loop import Batch, Task
+from pipeline.training.task import Batch, Task
 
 _DEPTH = 4  # batches that each process keeps ready
 

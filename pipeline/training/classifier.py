@@ -19,8 +19,8 @@ from torch.nn import functional
 from pipeline.models.lite0 import to_input
 from pipeline.params import StageParams
 from pipeline.training.labels import NO_SCHOOL, Balancing, Labels, school_mass
-from pipeline.training.loop import Batch, Row, Schedule
 from pipeline.training.mixing import UNMIXED, Mixing, mixed
+from pipeline.training.task import Batch, Row, Schedule
 
 Picture = NDArray[np.uint8]
 # (seed, strength beyond the policy's) -> a function whose draws follow the seed.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pipeline.models.cells import CHANNELS, cells
 from pipeline.models.colour import apply_curves, delta_e
 from pipeline.training.crops import drawn
-from pipeline.training.loop import Batch, Row
+from pipeline.training.task import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Damage = Callable[[Pixels, np.random.Generator], Pixels]

@@ -17,8 +17,8 @@ from pipeline.models.detector import DamageDetector
 from pipeline.models.hats import HATS_REACH, SMALL, described, doubled
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, ratio, turned
-from pipeline.training.loop import Batch, Row
 from pipeline.training.precision import autocast
+from pipeline.training.task import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, ratio, turned
-from pipeline.training.loop import Batch, Row
 from pipeline.training.precision import autocast
+from pipeline.training.task import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Example = Mapping[str, Pixels]  # what the network is given by name, `base` and `truth`

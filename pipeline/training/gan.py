@@ -22,8 +22,8 @@ from pipeline.archive.sheets import contact_sheet
 from pipeline.models.gan import Discriminator, Generator, Projection, latents, to_pixels
 from pipeline.params import StageParams
 from pipeline.training.diffaugment import diffaugment
-from pipeline.training.loop import Batch, Row
 from pipeline.training.precision import autocast
+from pipeline.training.task import Batch, Row
 
 GRID = 6  # samples a side of the grids drawn while training
 BETAS = (0.0, 0.99)  # Adam's: no momentum, as two networks that chase each other need

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from pipeline.models.lite0 import LinearHead
 from pipeline.training.classifier import ClassifierTask, Recipe
 from pipeline.training.labels import Descriptions, Labels, rebalanced, with_synthetic
-from pipeline.training.loop import Row, Trainer
+from pipeline.training.loop import Trainer
+from pipeline.training.task import Row
 
 
 class DescriptionTask(ClassifierTask):

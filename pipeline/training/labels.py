@@ -18,7 +18,7 @@ NO_SCHOOL = -1
 
 
 class Use(Protocol):
-    """How N works are used, each of shape (N,); see `Plan` in catalog/balance.py."""
+    """How N works are used, each of shape (N,); see `Plan` in catalog/sets/balance.py."""
 
     @property
     def repeat(self) -> Ints:
@@ -34,7 +34,7 @@ class Use(Protocol):
 
 
 class Balancing(Protocol):
-    """By which method rare schools are made to count; see `Balancing` in catalog/balance.py."""
+    """By which method rare schools are made to count; see `Balancing` in catalog/sets/balance.py."""
 
     @property
     def method(self) -> str:

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, turned, zoomed
-from pipeline.training.loop import Batch, Row
 from pipeline.training.precision import autocast
+from pipeline.training.task import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)

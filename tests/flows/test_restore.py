@@ -17,7 +17,7 @@ from flows.archive import restore_archive
 from flows.workers import open_workers
 from pipeline.archive.fixity import tree_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.request import Request
+from pipeline.restoration.runs.request import Request
 from tests.conftest import restore_settings
 from tests.resume import hostile
 

@@ -7,7 +7,8 @@ from torch import nn
 
 from pipeline.models.gan import Discriminator, Generator, Projection, latents, to_pixels
 from pipeline.training import gan
-from pipeline.training.loop import Schedule, Trainer, make_fabric
+from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.task import Schedule
 
 SIDE, LATENT, WIDTH = 16, 8, 4
 

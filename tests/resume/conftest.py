@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.restoration import engine
-from pipeline.restoration.request import Request
+from pipeline.restoration.runs.request import Request
+from pipeline.restoration.work import engine
 from tests.conftest import restore_settings
 from tests.resume import hostile
 
@@ -62,8 +62,8 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     original = engine.restore_work
 
     def restore_work(work: engine.Work, *others: object) -> object:
-        seen.append(work.relative)
+        seen.append(work.path)
         return original(work, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("pipeline.restoration.shard.restore_work", restore_work)
+    monkeypatch.setattr("pipeline.restoration.runs.shard.restore_work", restore_work)
     return seen

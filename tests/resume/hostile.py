@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.restoration import shard as shard_module
-from pipeline.restoration.output import quarantine
-from pipeline.restoration.shard import Shard
+from pipeline.restoration.runs import shard as shard_module
+from pipeline.restoration.runs.output import quarantine
+from pipeline.restoration.runs.shard import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = ("png", "jpg", "tif", "webp")
@@ -225,7 +225,7 @@ def run_deadly_shard(shard: Shard) -> int:
     original = shard_module.restore_work
 
     def restore_work(work: shard_module.Work, *others: object) -> object:
-        if DEADLY in work.relative:
+        if DEADLY in work.path:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(work, *others)
 

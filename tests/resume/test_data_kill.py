@@ -12,7 +12,7 @@ import pytest
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
 from tests.resume import data_kill
-from tests.unit.catalog.iiif_server import Server
+from tests.unit.catalog.sources.iiif_server import Server
 
 
 @pytest.fixture(scope="module")

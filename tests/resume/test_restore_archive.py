@@ -11,7 +11,7 @@ from PIL import Image
 from flows.archive import preview, restore_archive
 from pipeline.archive.fixity import tree_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration import names, output
+from pipeline.restoration.runs import names, output
 from tests.resume.hostile import Archive, add_odd, reasons
 
 BOTH = ("work-01.jpg", "work-04.png")  # the first two of "room 1"

@@ -16,7 +16,7 @@ from PIL import Image
 from flows import workers
 from flows.archive import restore_archive
 from pipeline.archive.fixity import tree_sha256
-from pipeline.restoration.shard import journals, read_journal
+from pipeline.restoration.runs.shard import journals, read_journal
 from tests.resume import hostile
 
 WORKS, HOSTILE, KILLS = 48, 11, 5

@@ -15,9 +15,10 @@ import pytest
 from flows.archive import preview, restore_archive
 from pipeline.archive.fixity import tree_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration import archive_run, output
-from pipeline.restoration.archive_run import open_run
-from pipeline.restoration.shard import read_journal, run_shard
+from pipeline.restoration.runs import output
+from pipeline.restoration.runs import run as archive_run
+from pipeline.restoration.runs.run import open_run
+from pipeline.restoration.runs.shard import read_journal, run_shard
 from tests.resume.hostile import ROOT, reasons
 
 
@@ -73,7 +74,7 @@ def test_an_unreadable_work_is_tried_again_although_nothing_changed(archive, req
         raise PermissionError(errno.EACCES, "Permission denied")
 
     with monkeypatch.context() as patch:
-        patch.setattr("pipeline.restoration.shard.restore_work", refuse)
+        patch.setattr("pipeline.restoration.runs.shard.restore_work", refuse)
         assert restore_archive(request).failed == 3
     assert "Permission denied" in reasons(request.out)["room 0/work-00.png"]
     assert restore_archive(request).failed == 0

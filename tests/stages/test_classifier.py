@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import INDEX, write_shards
-from pipeline.catalog import augmentation, balance
+from pipeline.catalog.sets import augmentation, balance
 from pipeline.errors import PentimentoError
 from pipeline.params import read_params
 from pipeline.stage import run_stage

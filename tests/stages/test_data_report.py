@@ -18,8 +18,8 @@ from pipeline.archive.atomic import write_json
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.images import probe
 from pipeline.archive.tables import write_table
-from pipeline.catalog import balance
-from pipeline.catalog.faults import not_judged
+from pipeline.catalog.checks.faults import not_judged
+from pipeline.catalog.sets import balance
 from pipeline.errors import ItemError
 from pipeline.stage import run_stage
 from pipeline.stages.data_report import CHECKED, STAGE

@@ -14,8 +14,8 @@ from PIL import Image
 
 from pipeline import paths
 from pipeline.archive.shards import Shards
-from pipeline.catalog import augmentation, balance
-from pipeline.catalog.presets import PRESETS, preset_policy
+from pipeline.catalog.sets import augmentation, balance
+from pipeline.catalog.sets.presets import PRESETS, preset_policy
 from pipeline.errors import PentimentoError
 from tests.stages.data_project import run, settle
 

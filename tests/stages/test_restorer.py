@@ -10,10 +10,10 @@ from PIL import Image
 
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.shards import Shards, write_shards
+from pipeline.damage import MASKED
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import load_card, load_model, save_model
-from pipeline.restoration.damage import MASKED
-from pipeline.restoration.learnt import LearntFiller
+from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.stage import Context
 from pipeline.stages import damage, evaluate_restorer, train_restorer
 from tests.conftest import TRAIN_RESTORER as TRAIN

@@ -15,7 +15,7 @@ from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
 from pipeline.catalog.sources.gone import gone
 from tests.stages.data_project import run, settle
-from tests.unit.catalog.iiif_server import Server
+from tests.unit.catalog.sources.iiif_server import Server
 
 pytestmark = pytest.mark.usefixtures("quick_features")
 

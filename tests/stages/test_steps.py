@@ -12,10 +12,10 @@ from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.choice import choose_steps
-from pipeline.restoration.classical import Lanczos, LevelsAndDenoise
-from pipeline.restoration.detect import ClassicalDetector
-from pipeline.restoration.enhancing import improve
+from pipeline.restoration.methods.choice import choose_steps
+from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
+from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.work.enhancing import improve
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
 from pipeline.stages.evaluate_steps import CLEAN, choose, reduced

@@ -36,7 +36,7 @@ def render(
     """The page as HTML, which needs no network. Equal inputs give equal bytes: no time and no host is in it.
 
     Args:
-        numbers: as `pipeline/catalog/profile.py` counts them.
+        numbers: as `pipeline/catalog/checks/profile.py` counts them.
         galleries: `duplicates` (a group for each group of works), `suspects` and `quarantine`.
         title: heading of the page.
         lost: ids of works that are neither kept nor in quarantine.

@@ -12,12 +12,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pipeline.catalog.balance import Balance, Balancing
+from pipeline.catalog.sets.balance import Balance, Balancing
 from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.head import DescriptionTask
 from pipeline.training.labels import NO_SCHOOL, Labels, plain_labels
-from pipeline.training.loop import Schedule
 from pipeline.training.mixing import UNMIXED, Mixing
+from pipeline.training.task import Schedule
 
 SCHEDULE = Schedule(
     epochs=1, batch_size=64, learning_rate=0.1, cosine=False, ema_decay=0.0, clip_norm=0.0, patience=0, seed=0

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.catalog.balance import METHODS, Balance, Balancing
+from pipeline.catalog.sets.balance import METHODS, Balance, Balancing
 from pipeline.training.labels import (
     NO_SCHOOL,
     Labels,

@@ -10,7 +10,8 @@ from torch import nn
 
 from pipeline.errors import PentimentoError
 from pipeline.training import loop
-from pipeline.training.loop import CHECKPOINT, Schedule, Trainer, make_fabric
+from pipeline.training.loop import CHECKPOINT, Trainer, make_fabric
+from pipeline.training.task import Schedule
 
 
 def schedule(**changes):

@@ -1,0 +1,69 @@
+"""What was measured: which method is best for which damage, and for which step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import PentimentoError
+from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.shapes import SHAPES
+
+LEARNT = "learnt"
+CLASSICAL = "classical"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The filler that measured best, for each shape of damage and for kinds of damage."""
+
+    shapes: Mapping[str, str]
+    kinds: Mapping[str, str]
+
+
+def choose(path: Path) -> Choice:
+    """What a methods.json says.
+
+    Raises:
+        PentimentoError: when the file is missing, cannot be read, or does not name a method for each shape.
+    """
+    try:
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        shapes = {shape: str(measured["by_shape"][shape]["best"]) for shape in SHAPES}
+        kinds = {str(kind): str(entry["best"]) for kind, entry in measured.get("by_kind", {}).items()}
+    except FileNotFoundError:
+        raise PentimentoError(
+            f"{path} is missing: it says which method fills which damage; `dvc repro` makes it"
+        ) from None
+    except OSError as error:
+        raise PentimentoError(f"{path} cannot be read: {error.strerror}; name a methods.json") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
+    _require_known(path, shapes | kinds, {*fillers(), LEARNT})
+    return Choice(shapes, kinds)
+
+
+def choose_steps(path: Path) -> dict[str, str]:
+    """What a steps.json says: 'classical' or 'learnt' for detect, enhance, upscale_x2, upscale_x4.
+
+    Raises:
+        PentimentoError: when the file cannot be read or names another method.
+    """
+    try:
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        steps = {str(step): str(entry["best"]) for step, entry in measured.items()}
+    except OSError as error:
+        raise PentimentoError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise PentimentoError(f"{path} does not name the best method of each step") from None
+    _require_known(path, steps, {CLASSICAL, LEARNT})
+    return steps
+
+
+def _require_known(path: Path, chosen: Mapping[str, str], known: set[str]) -> None:
+    for purpose, name in chosen.items():
+        if name not in known:
+            names = ", ".join(sorted(known))
+            raise PentimentoError(f"{path}: unknown method '{name}' for {purpose}; known are: {names}")

@@ -1,0 +1,116 @@
+"""Colours of the whole picture given back: fading and yellow varnish undone by one curve a channel.
+
+The curves are estimated once, from the picture's overview; then every pixel goes through them, so that
+windows of a picture cannot differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import PentimentoError, StepFailed
+from pipeline.models.cells import cells
+from pipeline.models.inference import AnyEngine
+from pipeline.models.network import open_network
+from pipeline.restoration.methods.interface import Pixels
+
+ARCHITECTURE = "colour_net"
+
+
+@dataclass(frozen=True)
+class ColourMap:
+    """A point operation: one rising curve for each of red, green and blue.
+
+    curves: (3, K), the values at K even points of [0, 1], each in [0, 1]; None leaves pictures as they are.
+    """
+
+    curves: NDArray[np.float32] | None = None
+
+    @property
+    def identity(self) -> bool:
+        """Whether it leaves pictures as they are."""
+        return self.curves is None
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """(H, W, C) in [0, 1] to the same shape and range; the very array given, for the identity.
+
+        Raises:
+            PentimentoError: when curves for red, green and blue are asked to work on other channels.
+        """
+        if self.curves is None:
+            return pixels
+        if pixels.shape[2] != len(self.curves):
+            raise PentimentoError(f"colour: curves for RGB cannot work on {pixels.shape[2]} channels")
+        knots = np.linspace(0, 1, self.curves.shape[1])
+        result = np.empty(pixels.shape, np.float32)
+        for channel, curve in enumerate(self.curves):
+            result[..., channel] = np.interp(pixels[..., channel], knots, curve)
+        return result
+
+
+class ColourModel:
+    """Judges by a network whether a picture is faded or yellowed, and by which curves that is undone.
+
+    Grey pictures and CMYK are left as they are: the network knows the colours of paintings, and ink is
+    no light.
+
+    Args:
+        folder: card and weights.
+        engine: what runs the network, see inference.choose. Engines other than torch run it as an ONNX
+            model.
+        cache: folder in which the ONNX model is kept; None is the state folder of the project that
+            `folder` lies in; outside a project it is made each time (seconds).
+
+    Raises:
+        PentimentoError: when the folder holds no such model, or the engine is not installed.
+    """
+
+    name = "learnt colour"
+
+    def __init__(self, folder: Path, engine: AnyEngine = "auto", cache: Path | None = None) -> None:
+        network = open_network(folder, ARCHITECTURE, engine, cache, "fp32")
+        self.session, self.engine, self.libraries = network.session, network.engine, network.libraries
+        least = network.card.get("least_change")
+        if not isinstance(least, int | float) or least < 0:
+            raise PentimentoError(
+                f"{folder / 'card.json'}: least_change is {least!r}; it needs a colour difference, 0 or more"
+            )
+        self.least_change = float(least)
+
+    def tuned(self, overview: Pixels) -> ColourMap:
+        """The map for a picture, from its overview (h, w, C) in [0, 1].
+
+        It is the identity where the overview would change by less than the card's `least_change` (mean
+        colour difference, CIEDE2000), where the picture has other than three channels, or is all grey.
+
+        Raises:
+            StepFailed: when the engine gives up, or the network's result is not sound.
+        """
+        if overview.shape[2] != 3 or not overview.size or _is_grey(overview):
+            return ColourMap()
+        seen = cells(np.ascontiguousarray(overview))
+        curves = self.session.run(seen.transpose(2, 0, 1)[None])
+        if curves.ndim != 3 or curves.shape[:2] != (1, 3):
+            raise StepFailed(f"{self.name}: the result's shape is {curves.shape}")
+        # A curve may leave [0, 1]: what was lifted above black is to sink below it, and is held there.
+        if not np.isfinite(curves).all():
+            raise StepFailed(f"the result of {self.name} is not finite")
+        found = ColourMap(np.maximum.accumulate(np.clip(curves[0], 0, 1), axis=1))
+        pixel = seen[..., -3:]
+        return found if difference(found(pixel), pixel) >= self.least_change else ColourMap()
+
+
+def difference(one: Pixels, other: Pixels) -> float:
+    """The mean colour difference of two sRGB pictures (H, W, 3) in [0, 1]: CIEDE2000 (CIE 142)."""
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    return float(deltaE_ciede2000(rgb2lab(one), rgb2lab(other)).mean())  # type: ignore[no-untyped-call]
+
+
+def _is_grey(overview: Pixels) -> bool:
+    """Whether all channels are alike: a grey picture saved as RGB stays grey."""
+    return bool((np.ptp(overview, axis=2) < 1 / 255).all())

@@ -1,0 +1,122 @@
+"""Find damage without a trained model: thin lines and flat losses, and nothing that is in doubt.
+
+What it can: cracks and scratches that are clearly darker or brighter than both their sides, at most
+`WIDTH` pixels wide and long for their width; losses that show as one flat patch of clipped white or
+black with a hard edge. What it cannot: stains, fading, abrasion, faint or branching craquelure, losses
+of a middle tone, anything wider. It cannot tell a crack from a painted line of the same look (a rope, a
+bare branch, lettering), so its thresholds are high: most damage of old paintings goes unseen rather
+than one brush stroke being painted over. Where that matters, give masks that a conservator drew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.restoration.methods.interface import Mask, Pixels, Place
+
+WIDTH = 5  # pixels: the widest line that is taken for a crack or a scratch
+CONTRAST = 100.0  # of 255: how much a line stands out from both its sides
+BUSY = 8.0  # and how many times the mean answer around it
+LENGTH = 40  # pixels: shorter lines are left alone
+SLIMNESS = 20.0  # a line is at least so many times as long as it is wide
+MARGIN = 0.03  # of the shorter side: nothing is looked for there, edges of panels look like lines
+FRAME = 0.12  # of a side: lines along it that lie so near to it are edges of a panel or frame, too
+CLIPPED = 3  # of 255: how close to pure white or black a flat loss is
+PATCH = (24, 0.005)  # a flat loss: least pixels, and largest share of the picture
+EDGE = 70.0  # of 255: step in luminance around a flat loss
+
+
+REACH = 256  # pixels of context: a longer line is known as one by what is seen of it
+
+
+@dataclass(frozen=True)
+class ClassicalDetector:
+    """Lines and flat losses that a picture shows beyond doubt."""
+
+    name = "classical"
+
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        return REACH
+
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
+        import cv2
+
+        colour = as_rgb(pixels)
+        grey = colour.mean(axis=2, dtype=np.float32)
+        shortest = min(place.height, place.width)
+        if shortest < 6 * WIDTH:
+            return np.zeros(grey.shape, np.bool_)  # too small to tell
+        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDTH + 1, 2 * WIDTH + 1))
+        found = _flat_losses(colour, grey, place.height * place.width)
+        for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):
+            found |= _lines(np.asarray(cv2.morphologyEx(grey, operation, kernel), np.float32), place)
+        margin = max(2 * WIDTH, round(MARGIN * shortest))
+        rows = place.top + np.arange(grey.shape[0])
+        columns = place.left + np.arange(grey.shape[1])
+        found &= ((rows >= margin) & (rows < place.height - margin))[:, None]
+        found &= ((columns >= margin) & (columns < place.width - margin))[None, :]
+        # The rim of a line is a mixture of damage and paint.
+        return np.asarray(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
+
+
+def as_rgb(pixels: Pixels) -> NDArray[np.float32]:
+    """Grey, RGB or ink (H, W, C) in [0, 1] as RGB (H, W, 3) in [0, 255]."""
+    values = pixels * np.float32(255.0)
+    if values.shape[2] == 4:  # ink: 0 is paper
+        values = (255.0 - values[..., :3]) * (255.0 - values[..., 3:]) / np.float32(255.0)
+    return np.asarray(np.broadcast_to(values, (*values.shape[:2], 3)), np.float32)
+
+
+def _lines(response: NDArray[np.float32], place: Place) -> NDArray[np.bool_]:
+    """Long slim components of a top-hat response."""
+    import cv2
+
+    # A busy texture answers everywhere: a line must stand out from the answers around it, too.
+    around = cv2.blur(response, (65, 65))
+    strong = (response > np.maximum(CONTRAST, BUSY * around)).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8)
+    length = np.hypot(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT])
+    width = stats[:, cv2.CC_STAT_AREA] / length
+    keep = (length >= LENGTH) & (width <= WIDTH) & (width * SLIMNESS <= length)
+    keep &= ~_frames(stats, place)
+    keep[0] = False  # the background
+    return np.asarray(keep[labels])
+
+
+def _frames(stats: NDArray[Any], place: Place) -> NDArray[np.bool_]:
+    """Which components lie along a side of the picture and near to it."""
+    x, y, width, height = stats[:, :4].T
+    x, y = x + place.left, y + place.top
+    near_x = (x + width < FRAME * place.width) | (x > (1 - FRAME) * place.width)
+    near_y = (y + height < FRAME * place.height) | (y > (1 - FRAME) * place.height)
+    return np.asarray(((width <= 3 * WIDTH) & near_x) | ((height <= 3 * WIDTH) & near_y))
+
+
+def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32], whole: int) -> NDArray[np.bool_]:
+    """Patches of clipped white or black with a hard edge all around; `whole`: pixels of the picture."""
+    import cv2
+
+    found = np.zeros(grey.shape, np.bool_)
+    ring_kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7))
+    least, share = PATCH
+    for clipped in ((colour >= 255 - CLIPPED).all(axis=2), (colour <= CLIPPED).all(axis=2)):
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(np.asarray(clipped, np.uint8), connectivity=8)
+        area = stats[:, cv2.CC_STAT_AREA]
+        for label in np.flatnonzero((area >= least) & (area <= share * whole)):
+            if label == 0:  # the background
+                continue
+            x, y, width, height = (int(value) for value in stats[label][:4])
+            window = np.s_[max(0, y - 6) : y + height + 6, max(0, x - 6) : x + width + 6]
+            patch = labels[window] == label
+            near = np.asarray(cv2.dilate(patch.astype(np.uint8), ring_kernel))
+            ring = cv2.dilate(near, ring_kernel) > near  # beyond the blurred rim
+            step = np.abs(grey[window][ring] - grey[window][patch].mean())
+            if ring.any() and np.quantile(step, 0.02) >= EDGE:
+                found[window] |= near.astype(bool)
+    return found

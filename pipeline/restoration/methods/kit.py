@@ -1,0 +1,134 @@
+"""What a work is restored with: for every step the method that settings and measurements name."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.archive.fixity import tree_sha256, value_sha256
+from pipeline.models.inference import PACKAGES
+from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.interface import Detector, Enhancer, Filler
+from pipeline.restoration.methods.registry import Loader
+from pipeline.restoration.methods.settings import Settings
+
+_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
+_CODE = ("archive", "models", "restoration")
+# Damage is only made for training; of the models, only networks that restore count.
+_NO_PART = (
+    "__pycache__", ".pyc", "damage",
+    "classifier.py", "cnn.py", "gan.py", "lite0.py",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Kit:
+    """All that a work is restored with."""
+
+    settings: Settings
+    by_shape: Mapping[str, Filler]
+    by_kind: Mapping[str, Filler]
+    fallback: Filler
+    coarse: Filler  # fills the reduced picture of a work with large holes
+    detector: Detector | None
+    classical_detector: Detector
+    improver: Enhancer | None  # of mode enhance or upscale
+    classical_improver: Enhancer | None
+    models: Mapping[str, Mapping[str, Any]]  # trained ones that may be used: by name, what they are
+    code_sha256: str
+    software: Mapping[str, str]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """The settings that a result depends on, as plain values."""
+        # When to stop and how to share out work change no byte; files are looked into instead.
+        left_out = {"max_failure_ratio", "shard_megapixels", "trained", "pretrained", "models"}
+        return self.settings.model_dump(mode="json", exclude=left_out)
+
+    @property
+    def fingerprint(self) -> str:
+        """Stands for settings, methods, models, code and software: part of every ledger key.
+
+        The engine that `auto` finds on this machine is no part of it, so that another can go on.
+        """
+        chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
+        others = [method.name if method else None for method in (self.detector, self.improver)]
+        models = {name: _without_engine(described) for name, described in self.models.items()}
+        software = {name: what for name, what in self.software.items() if name not in PACKAGES.values()}
+        return value_sha256([self.recipe, chosen, others, models, self.code_sha256, software])[:16]
+
+    def filler(self, shape: str, kind: str | None) -> Filler:
+        """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""
+        return self.by_kind.get(kind or "", self.by_shape[shape])
+
+
+def load_kit(settings: Settings, methods: Path) -> Kit:
+    """The kit for these settings, their paths resolved (see Settings.rooted).
+
+    torch is loaded only when it runs a trained model of ours that is among them.
+
+    Args:
+        methods: a methods.json, for what settings leave to what was measured.
+
+    Raises:
+        PentimentoError: when a file is missing or broken, or a name is not known.
+    """
+    return _load(settings.model_dump_json(), methods)
+
+
+@lru_cache(maxsize=2)
+def _load(settings_json: str, methods: Path) -> Kit:
+    settings = Settings.model_validate_json(settings_json)
+    loader = Loader(settings, methods)
+    by_shape, by_kind = loader.all_fillers()
+    detector = loader.detector()
+    improver, classical = loader.improver()
+    _one_thread()
+    return Kit(
+        settings=settings,
+        by_shape=by_shape,
+        by_kind=by_kind,
+        fallback=fillers()[settings.fallback],
+        coarse=fillers()["tension"],
+        detector=detector,
+        classical_detector=ClassicalDetector(),
+        improver=improver,
+        classical_improver=classical,
+        models=loader.models,
+        code_sha256=code_sha256(),
+        software={"pentimento": version("pentimento")} | _versions([*_LIBRARIES, *loader.libraries]),
+    )
+
+
+def _without_engine(described: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_engine(value) if isinstance(value, Mapping) else value
+        for key, value in described.items()
+        if key != "engine"
+    }
+
+
+def _versions(libraries: list[str]) -> dict[str, Any]:
+    return {name: version(name) for name in sorted(set(libraries))}
+
+
+def _one_thread() -> None:
+    """Works run side by side: one thread each is fastest, and makes the bytes the same everywhere."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """The SHA-256 of the code that restores: the same for every way to run it."""
+    home = Path(__file__).resolve().parents[2]
+    return value_sha256([(name, tree_sha256(home / name, _NO_PART)) for name in _CODE])

@@ -1,0 +1,279 @@
+"""The learnt detector: probabilities by a trained network, and a rule that makes a mask of them.
+
+The network says for each pixel how probable damage is. The rule errs on the side of leaving paint alone:
+what is probable counts only where it hangs together with what is certain, and a work in which too little
+is certain is left as it is. Its numbers stand in the model's card; they were chosen on pictures that the
+network was not trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.tiling import Grid, within
+from pipeline.errors import PentimentoError, StepFailed
+from pipeline.models.hats import SMALL, described, doubled
+from pipeline.models.inference import AnyEngine, Precision
+from pipeline.models.network import open_network
+from pipeline.restoration.methods.detect import as_rgb
+from pipeline.restoration.methods.interface import Mask, Pixels, Place, sound
+
+ARCHITECTURE = "damage_detector"
+Map = NDArray[np.float32]  # (H, W), probabilities
+
+_CELL = 1024  # pixels: a tile's side without its context; what memory bears
+_LARGEST = 1536  # pixels of a longer side: half as much again as the network was trained on
+_REDUCED = 4  # times at most: what is finer than that would be lost
+_CLOSER = np.float32(2 / 3)  # what the enlarged look at a small picture weighs: it sees thin damage better
+_WIDEST = 32  # pixels of a rule's rim and wide: far less than a network's reach
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How probabilities become a mask.
+
+    probable: the least probability of a pixel of the mask.
+    certain: the probability from which a pixel is beyond doubt.
+    core: how many certain pixels a patch of probable ones must hold; smaller ones are left alone.
+    evidence: the least sum of such patches' sizes, each the root of its certain pixels, over the root of
+        the window's pixels (in a restoration: 2,048 pixels a side and the context around it; a smaller
+        work is one window). Below it the window is taken to be undamaged. Many finds weigh more than one
+        that is as large as they are together: a thing that was painted is alone more often than a speck.
+    margin: of the picture's shorter side: so near to its edge no pixel is certain. There scans show frames,
+        the edges of canvases and what lies behind them; damage that reaches further in is found there, too.
+    rim: pixels by which wide patches are grown at most; 0 = none is. What is left of a loss's or a stain's
+        colour at its outline would be spread over the whole hole that is filled.
+    wide: half the least width of such a patch, pixels.
+    hint: the least probability of a rim's pixel.
+    once: how many times as much evidence a picture must give that is looked at once, being no small one.
+    """
+
+    probable: float
+    certain: float
+    core: int
+    evidence: float
+    margin: float = 0.0
+    rim: int = 0
+    wide: int = 0
+    hint: float = 0.0
+    once: float = 1.0
+
+    def as_dict(self) -> dict[str, float]:
+        """What a card holds under `rule`."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, card: Mapping[str, Any], folder: Path) -> Rule:
+        """The rule in a card.
+
+        Raises:
+            PentimentoError: when it has none, or one that makes no sense.
+        """
+        found: Any = card.get("rule")
+        told = f"{folder / 'card.json'}: rule is {found!r}; it needs"
+        try:
+            values = {name: float(value) for name, value in dict(found).items()}
+            whole = {name: int(values[name]) for name in ("core", "rim", "wide") if name in values}
+            rule = cls(**values | whole)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            names = ", ".join(field.name for field in fields(cls))
+            raise PentimentoError(f"{told} the numbers {names}") from None
+        if not (
+            0 < rule.probable <= rule.certain < 1 and rule.core >= 0 and rule.evidence >= 0 and rule.once >= 0
+        ):
+            raise PentimentoError(
+                f"{told} 0 < probable <= certain < 1, core >= 0, evidence >= 0 and once >= 0"
+            )
+        if not 0 <= rule.margin < 0.5:
+            raise PentimentoError(f"{told} 0 <= margin < 0.5")
+        if not (0 <= rule.rim <= _WIDEST and 0 <= rule.wide <= _WIDEST and 0 <= rule.hint <= 1):
+            raise PentimentoError(f"{told} rim and wide from 0 to {_WIDEST}, and 0 <= hint <= 1")
+        return rule
+
+
+class LearntDetector:
+    """Finds damage by the network in a folder; grey, RGB and CMYK.
+
+    A large picture is looked at reduced, by two or by four: there damage has the size that the network
+    knows. A small one is looked at twice, as it is and enlarged. A window is worked on in tiles, each with
+    the network's whole reach as context, so that memory is bounded and no tile shows.
+
+    Args: see open_network.
+
+    Raises:
+        PentimentoError: when the folder holds no detector, its card no rule, or the engine is missing.
+    """
+
+    name = "learnt detector"
+
+    def __init__(
+        self,
+        folder: Path,
+        engine: AnyEngine = "auto",
+        cache: Path | None = None,
+        precision: Precision | None = None,
+    ) -> None:
+        network = open_network(folder, ARCHITECTURE, engine, cache, precision)
+        self.rule = Rule.of(network.card, folder)
+        self.session, self.multiple, self.reach = network.session, network.multiple, network.reach
+        self.engine, self.libraries = network.engine, network.libraries
+
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        factor = reduction(height, width)
+        return factor * self.reach + factor - 1  # a reduced pixel may begin so much earlier
+
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
+        factor = reduction(place.height, place.width)
+        seen, its_place = self.look(pixels, place)
+        found = decide(seen, self.rule, its_place)
+        if factor == 1:
+            return found
+        large = np.repeat(np.repeat(found, factor, axis=0), factor, axis=1)
+        top, left = place.top % factor, place.left % factor
+        return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
+
+    def look(self, pixels: Pixels, place: Place) -> tuple[Map, Place]:
+        """How probable damage is in a window (H, W, C), at the size at which its picture is looked at.
+
+        Returns:
+            The map of the window, reduced as the picture is, and the window's place in the reduced picture.
+        """
+        small, its_place = reduced(pixels, place, reduction(place.height, place.width))
+        return self.probability(small, its_place), its_place
+
+    def probability(self, pixels: Pixels, place: Place) -> Map:
+        """How probable damage of any kind is in a window (H, W, C) of a picture that is not reduced.
+
+        Raises:
+            StepFailed: when the engine gives up, or the network's result is not sound.
+        """
+        colours = as_rgb(pixels) / np.float32(255.0)
+        found = self._map(colours, place)
+        if max(place.height, place.width) > SMALL:
+            return found
+        top, left, height, width = place.top, place.left, place.height, place.width
+        large = self._map(doubled(colours), Place(2 * top, 2 * left, 2 * height, 2 * width))
+        rows, columns = found.shape
+        closer = large.reshape(rows, 2, columns, 2).mean(axis=(1, 3))
+        return np.asarray(found + _CLOSER * (closer - found), np.float32)
+
+    def _map(self, colours: Pixels, place: Place) -> Map:
+        """The network's map of a window (H, W, 3) in [0, 1], tile by tile."""
+        # The network's raster is that of the whole picture, wherever the window begins.
+        before = [start % self.multiple for start in (place.top, place.left)]
+        after = [-(size + more) % self.multiple for size, more in zip(colours.shape, before, strict=False)]
+        sides = [*zip(before, after, strict=True), (0, 0)]
+        padded = np.pad(colours, sides, mode="symmetric")
+        height, width = padded.shape[:2]
+        found = np.empty((height, width), np.float32)
+        for tile in Grid(_CELL, self.reach, align=self.multiple, blend=0).tiles(height, width):
+            rows, columns = tile.window
+            stops = [-(-side.stop // self.multiple) * self.multiple for side in tile.window]
+            window = (slice(rows.start, stops[0]), slice(columns.start, stops[1]))
+            found[tile.cell] = self._run(padded[window])[within(tile.cell, window)]
+        return found[before[0] : before[0] + colours.shape[0], before[1] : before[1] + colours.shape[1]]
+
+    def _run(self, pixels: Pixels) -> Map:
+        maps = self.session.run(described(pixels)[None])
+        if maps.ndim != 4 or maps.shape[2:] != pixels.shape[:2]:
+            raise StepFailed(f"{self.name}: the maps' shape is {maps.shape} for a tile of {pixels.shape[:2]}")
+        spared = np.prod(1 - sound(maps[0], self.name), axis=0)
+        return np.asarray(1 - spared, np.float32)
+
+
+def reduction(height: int, width: int) -> int:
+    """How many times smaller a picture is looked at: 1, 2 or 4."""
+    factor = 1
+    while factor < _REDUCED and max(height, width) > factor * _LARGEST:
+        factor *= 2
+    return factor
+
+
+def reduced(pixels: Pixels, place: Place, factor: int) -> tuple[Pixels, Place]:
+    """A window (H, W, C) and its place in the picture reduced so many times, on the picture's raster.
+
+    What a reduced pixel at the border lacks is what lies next to it, mirrored.
+    """
+    if factor == 1:
+        return pixels, place
+    import cv2
+
+    before = (place.top % factor, place.left % factor)
+    after = [-(size + more) % factor for size, more in zip(pixels.shape, before, strict=False)]
+    padded = np.pad(pixels, [*zip(before, after, strict=True), (0, 0)], mode="symmetric")
+    height, width, channels = padded.shape
+    size = (width // factor, height // factor)
+    small = cv2.resize(padded, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
+    rest = Place(
+        place.top // factor, place.left // factor, -(-place.height // factor), -(-place.width // factor)
+    )
+    return np.asarray(small, pixels.dtype), rest
+
+
+def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
+    """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986).
+
+    Args:
+        probability: of the window.
+        rule: see Rule.
+        place: where the window lies; None: it is the whole picture.
+    """
+    mask, evidence = patches(probability, rule, place)
+    sides = (place.height, place.width) if place else probability.shape
+    least = rule.evidence * (1.0 if max(sides) <= SMALL else rule.once)
+    return mask if evidence >= least else np.zeros_like(mask)
+
+
+def _with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
+    """A mask (H, W), its wide patches grown by the rule's rim; beyond its border all is taken for damage."""
+    if rule.rim == 0:
+        return mask
+    import cv2
+
+    inside = cv2.erode(mask.astype(np.uint8), _disc(rule.wide), borderType=cv2.BORDER_CONSTANT, borderValue=1)
+    reached = cv2.dilate(inside, _disc(rule.wide + rule.rim)) > 0
+    return np.asarray(mask | (reached & (probability >= rule.hint)), np.bool_)
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2), np.uint8)
+
+
+def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:
+    """The patches that hold enough certain pixels, with their rims, and the evidence that they are.
+
+    Returns:
+        The mask (H, W), and the evidence, see Rule.
+    """
+    import cv2
+
+    probable = np.asarray(probability >= rule.probable, np.uint8)
+    count, labels = cv2.connectedComponents(probable, connectivity=8)
+    inside = _inside(place or Place(0, 0, *probability.shape), probability.shape, rule.margin)
+    certain = np.bincount(labels[inside][probability[inside] >= rule.certain], minlength=count)
+    keep = certain >= max(1, rule.core)
+    keep[0] = False  # the background
+    evidence = float(np.sqrt(certain[keep]).sum() / np.sqrt(probability.size))
+    return _with_rim(np.asarray(keep[labels]), probability, rule), evidence
+
+
+def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:
+    """The part of a window that does not lie at the picture's edge."""
+    edge = round(margin * min(place.height, place.width))
+    rows, columns = (
+        slice(max(0, edge - start), max(0, min(size, length - edge - start)))
+        for start, size, length in zip(
+            (place.top, place.left), window, (place.height, place.width), strict=True
+        )
+    )
+    return rows, columns

@@ -1,0 +1,136 @@
+"""Load a declared model: a wrong declaration is told at once and not by a ruined archive.
+
+An ONNX file is checked by what its header says (onnx_header.py), then tried on two small pictures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.archive.fixity import file_sha256
+from pipeline.errors import PentimentoError, StepFailed
+from pipeline.models import inference
+from pipeline.models.inference import Session
+from pipeline.models.onnx_header import read_header
+from pipeline.restoration.methods.interface import Detector, Enhancer, Filler, Place
+from pipeline.restoration.methods.learnt_filler import LearntFiller
+from pipeline.restoration.methods.own_models import OwnDetector, OwnEnhancer, OwnFiller, OwnModel
+
+_SIDE = 64  # pixels of a side of the pictures that a model is tried on, at least
+
+
+def load_own(
+    name: str, model: OwnModel, root: Path, cache: Path | None = None
+) -> Filler | Enhancer | Detector:
+    """A declared model as the step that it is declared for, tried on two small pictures.
+
+    Args:
+        name: what params.yaml calls it.
+        model: its declaration.
+        root: the project's folder; the model's path is relative to it.
+        cache: folder for ONNX models of networks of ours (see LearntFiller).
+
+    Raises:
+        PentimentoError: naming the model and its fault: the file is missing or damaged, its inputs,
+            channels, sizes, scale or range are not those declared, or its engine cannot run it.
+    """
+    path = root / model.path
+    try:
+        if path.is_dir():
+            return _load_folder(name, model, path, cache)
+        return _load_file(name, model, path)
+    except (PentimentoError, StepFailed) as error:
+        raise PentimentoError(f"restore.models.{name}: {model.path}: {error}") from None
+
+
+def describe(name: str, model: OwnModel, root: Path) -> dict[str, Any]:
+    """What a result depends on: the declaration, the files' SHA-256, the engine with its version.
+
+    The model is not loaded.
+
+    Raises:
+        PentimentoError: when a file is missing.
+    """
+    path = root / model.path
+    files = [path / "card.json", path / "weights.safetensors"] if path.is_dir() else [path]
+    try:
+        digests = {file.name: file_sha256(file) for file in files}
+    except OSError as error:
+        raise PentimentoError(f"restore.models.{name}: {error.filename}: {error.strerror}") from None
+    engine = inference.choose(model.engine, model.precision) if path.is_dir() else _file_engine(model)
+    declared = model.model_dump(mode="json", exclude={"path", "engine", "precision"})
+    return {"name": name, "sha256": digests, **declared, **inference.describe(engine, model.precision)}
+
+
+def _load_folder(name: str, model: OwnModel, path: Path, cache: Path | None) -> Filler:
+    if model.step != "fill":
+        raise PentimentoError(
+            f"a folder of ours holds a filler; for the step {model.step} give an .onnx file"
+        )
+    filler = LearntFiller(path, model.engine, cache, model.precision)
+    filler.name = name
+    return filler
+
+
+def _load_file(name: str, model: OwnModel, path: Path) -> Filler | Enhancer | Detector:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise PentimentoError("there is no such file or folder") from None
+    except OSError as error:
+        raise PentimentoError(f"it cannot be read: {error.strerror}") from None
+    read_header(content).check(_inputs(model))
+    engine = _file_engine(model)
+    if engine != "onnx":
+        # OpenVINO was seen to answer where sizes do not fit; ONNX Runtime says so.
+        _try(_made(name, model, inference.open_session("onnx", content)))
+    made = _made(name, model, inference.open_session(engine, content, model.precision))
+    _try(made)
+    return made
+
+
+def _made(name: str, model: OwnModel, session: Session) -> OwnFiller | OwnEnhancer | OwnDetector:
+    if model.step == "fill":
+        return OwnFiller(name, model, session)
+    if model.step == "detect":
+        return OwnDetector(name, model, session)
+    return OwnEnhancer(name, model, session)
+
+
+def _file_engine(model: OwnModel) -> inference.Engine:
+    if model.engine != "auto":
+        return model.engine
+    return "onnx" if model.precision == "fp32" else "openvino"
+
+
+def _inputs(model: OwnModel) -> list[int]:
+    return [model.channels, 1] if model.step == "fill" else [model.channels]
+
+
+def _try(made: OwnFiller | OwnEnhancer | OwnDetector) -> None:
+    """Try a model on two pictures of different shape, each side a multiple of what is declared.
+
+    Raises:
+        StepFailed: when it fails, or what it makes is not sound.
+    """
+    model, step = made.model, made.multiple
+    side = -(-_SIDE // step) * step
+    for height, width in ((side, side + step), (side + 2 * step, side)):
+        rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+        waves = 0.5 + 0.2 * np.sin(rows / 3)[..., None] + 0.2 * np.cos(columns[..., None] / [4, 5, 6])
+        pixels = waves[..., : model.channels].astype(np.float32)
+        try:
+            if isinstance(made, OwnFiller):
+                hole = np.zeros((height, width), np.bool_)
+                hole[height // 2 : height // 2 + 8, width // 2 : width // 2 + 8] = True
+                made(pixels, hole)
+            elif isinstance(made, OwnDetector):
+                made(pixels, Place(0, 0, height, width))
+            else:
+                made(pixels)
+        except StepFailed as error:
+            values = f"low {model.low:g}, high {model.high:g}, multiple {model.multiple}"
+            raise StepFailed(f"{error} (tried on {height} x {width} pixels, {values})") from None

@@ -1,0 +1,193 @@
+"""Bring your own model: networks declared in params.yaml take the part of a step.
+
+A declared model is an ONNX file, or a folder with a network of ours. It is checked when it is loaded
+(own_loader.py); what it makes of each window of a work is checked again (steps.sound).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from pipeline.errors import StepFailed
+from pipeline.models.inference import AnyEngine, Array, Precision, Session
+from pipeline.params import StageParams
+from pipeline.restoration.methods.fill import ClassicalName, check, fillers
+from pipeline.restoration.methods.interface import FillFailed, Look, Mask, Pixels, Place, sound
+from pipeline.restoration.methods.learnt_filler import checked, refine
+
+_SLACK = 0.01  # how far beyond [0, 1] a probability may lie
+
+
+class OwnModel(StageParams):
+    """The declaration of a model of the user's; docs/own-models.md explains it."""
+
+    path: PurePosixPath  # an .onnx file, or a folder of ours; relative to the project
+    step: Literal["fill", "enhance", "upscale", "detect"]
+    scale: Literal[1, 2, 4] = 1
+    channels: Literal[1, 3] = 3
+    low: float = 0.0  # what stands for black in the model's inputs and outputs
+    high: float = 1.0  # what stands for white
+    multiple: int = Field(default=1, ge=1, le=1024)  # heights and widths are multiples of it
+    reach: int = Field(default=64, ge=0, le=1024)  # pixels of context that a result depends on
+    threshold: float = Field(default=0.5, gt=0, lt=1)  # detect: probability from which on it is damage
+    start: Literal["none", ClassicalName] = "none"  # fill: what the holes hold
+    engine: AnyEngine = "auto"
+    precision: Precision = "fp32"
+
+    @model_validator(mode="after")
+    def _consistent(self) -> OwnModel:
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
+        if (self.step == "upscale") != (self.scale > 1):
+            raise ValueError("scale is 2 or 4 for the step upscale, and 1 for every other one")
+        return self
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A declared model with its engine."""
+
+    name: str
+    model: OwnModel
+    session: Session
+
+    @property
+    def reach(self) -> int:
+        """See steps."""
+        return self.model.reach
+
+    @property
+    def multiple(self) -> int:
+        """See steps."""
+        return self.model.multiple
+
+    def to_range(self, pixels: Pixels) -> Array:
+        """[0, 1] to low..high."""
+        return pixels * np.float32(self.model.high - self.model.low) + np.float32(self.model.low)
+
+    def from_range(self, values: Array) -> Pixels:
+        """low..high to [0, 1]."""
+        return (values - np.float32(self.model.low)) / np.float32(self.model.high - self.model.low)
+
+    def each(self, pixels: Pixels, method: Callable[[Pixels], Pixels]) -> Pixels:
+        """The method on as many channels as the model has: grey as RGB, or channel by channel.
+
+        Raises:
+            StepFailed: when the picture is neither grey nor RGB, and the model is for RGB.
+        """
+        channels = pixels.shape[2]
+        if channels == self.model.channels:
+            return method(pixels)
+        if self.model.channels == 1:
+            return np.concatenate([method(pixels[..., [one]]) for one in range(channels)], axis=2)
+        if channels == 1:
+            filled = method(np.repeat(pixels, 3, axis=2))
+            return np.asarray(filled.mean(axis=2, keepdims=True), np.float32)
+        raise StepFailed(f"{self.name} knows grey and RGB, not {channels} channels")
+
+    def result(self, pixels: Pixels) -> Array:
+        """What the model makes (h, w, c) of one picture (H, W, C); both in the model's own range.
+
+        Raises:
+            StepFailed: when the engine gives up, or h and w are not H and W times the scale.
+        """
+        height, width = pixels.shape[:2]
+        bottom, right = -height % self.multiple, -width % self.multiple
+        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="symmetric")
+        made = self.session.run(np.ascontiguousarray(padded.transpose(2, 0, 1)[None]))
+        scale = self.model.scale
+        wanted = (padded.shape[0] * scale, padded.shape[1] * scale)
+        if made.ndim != 4 or made.shape[0] != 1 or made.shape[2:] != wanted:
+            shapes = f"{_times(made.shape)} of 1 x {padded.shape[2]} x {_times(padded.shape[:2])}"
+            raise StepFailed(f"it makes {shapes}; scale {scale} is declared")
+        values: Array = made[0].transpose(1, 2, 0)
+        return values[: height * scale, : width * scale]
+
+
+@dataclass(frozen=True)
+class OwnFiller(_Own):
+    """Fills holes: picture and mask (1 in the holes) in, picture out."""
+
+    def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
+        """See Filler."""
+        check(pixels, mask)
+        if not mask.any():
+            return pixels.copy()
+        try:
+            filled = self.each(pixels, lambda part: self._fill(part, mask, wanted))
+        except StepFailed as error:
+            raise FillFailed(str(error)) from None
+        return checked(pixels, filled, mask, self.name)
+
+    def _fill(self, pixels: Pixels, mask: Mask, wanted: Mask | None) -> Pixels:
+        if self.model.start == "none":
+            start = np.where(mask[..., None], np.float32(0), self.to_range(pixels))
+        else:
+            start = self.to_range(fillers()[self.model.start](pixels, mask))
+        return self.from_range(refine(self.session.run, start, mask, self.multiple, self.reach, wanted))
+
+
+@dataclass(frozen=True)
+class OwnEnhancer(_Own):
+    """Makes a whole picture better, or larger: picture in, picture out."""
+
+    @property
+    def scale(self) -> int:
+        """See Enhancer."""
+        return self.model.scale
+
+    @property
+    def judged(self) -> Mapping[str, float | bool]:
+        """See Enhancer: nothing."""
+        return {}
+
+    def tuned(self, look: Look) -> OwnEnhancer:
+        """Itself: it is not set to single pictures."""
+        return self
+
+    def __call__(self, pixels: Pixels) -> Pixels:
+        """See Enhancer."""
+        return sound(self.each(pixels, self._enhance), self.name)
+
+    def _enhance(self, pixels: Pixels) -> Pixels:
+        result = self.from_range(self.result(self.to_range(pixels)))
+        if result.shape[2] != self.model.channels:
+            raise StepFailed(f"it makes {result.shape[2]} channels of {self.model.channels}")
+        return result
+
+
+@dataclass(frozen=True)
+class OwnDetector(_Own):
+    """Finds damage: picture in, one or more maps of probabilities out; any of them counts."""
+
+    def context(self, height: int, width: int) -> int:
+        """See Detector."""
+        return self.model.reach
+
+    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+        """See Detector. A model for grey is shown the mean of the channels."""
+        if self.model.channels == 1:
+            pixels = np.asarray(pixels.mean(axis=2, keepdims=True), np.float32)
+        elif pixels.shape[2] == 1:
+            pixels = np.repeat(pixels, 3, axis=2)
+        elif pixels.shape[2] != 3:
+            raise StepFailed(f"{self.name} knows grey and RGB, not {pixels.shape[2]} channels")
+        maps = self.result(self.to_range(pixels))
+        if not np.isfinite(maps).all():
+            raise StepFailed(f"the result of {self.name} is not finite")
+        if maps.min() < -_SLACK or maps.max() > 1 + _SLACK:
+            raise StepFailed(
+                f"the result of {self.name} reaches from {maps.min():.3g} to {maps.max():.3g}: "
+                "no probabilities; let the model end in a sigmoid"
+            )
+        return np.asarray((maps >= self.model.threshold).any(axis=2), np.bool_)
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

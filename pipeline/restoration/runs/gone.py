@@ -1,0 +1,93 @@
+"""Works of earlier runs that the source has no longer: listed and kept, put aside only when asked for."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.archive.atomic import write_bytes
+from pipeline.archive.ledger import Ledger
+from pipeline.restoration.runs import names, output
+from pipeline.restoration.runs.request import Request
+from pipeline.restoration.runs.scan import selected
+from pipeline.restoration.work.work import Tree
+
+
+@dataclass(frozen=True)
+class Gone:
+    """A work that is gone, and what is left of it in the output tree."""
+
+    path: str  # encoded
+    output: str  # below works; "" = no result of its own
+    proof: str  # below proof
+
+
+def find_gone(request: Request, seen: Ledger, here: Collection[str], closed: Iterable[str]) -> list[Gone]:
+    """Works that the ledger knows and the source has no longer, sorted by path.
+
+    Args:
+        request: works that its patterns leave out are not asked about.
+        seen: the ledger of what was seen.
+        here: encoded paths that the source has.
+        closed: folders that could not be looked into: what lies below them may still be there.
+    """
+    shut = tuple(f"{folder}/" if folder else "" for folder in closed)
+    missing = []
+    for path in sorted(seen.keys().difference(here)):
+        relative = names.decode(path)
+        unsure = relative.startswith(shut) if shut else False
+        if not unsure and selected(relative, request.include, request.exclude):
+            # A file that is there, but is no image any more, is not gone.
+            missing += [] if os.path.lexists(request.source / relative) else [path]
+    if not missing:
+        return []
+    entries = seen.get(missing)
+    taken = {entry.value.get("output") for entry in seen.get(here).values()}
+    found = []
+    for path in missing:
+        name = entries[path].value.get("output") or ""
+        proof = f"{names.output_name(names.decode(path))}.json"
+        found.append(Gone(path, "" if name in taken else name, proof))
+    return found
+
+
+def put_aside(out: Path, gone: Iterable[Gone], seen: Ledger) -> int:
+    """Move what is left of gone works to OUT/.pentimento/removed/NNNN, and forget them; returns how many.
+
+    A run that is killed meanwhile is gone on with by the next one. Nothing is deleted.
+    """
+    tree, gone = Tree.at(out), list(gone)
+    shelf = _next_folder(out / ".pentimento/removed")
+    for work in gone:
+        for root, name, kind in ((tree.works, work.output, "works"), (tree.proof, work.proof, "proof")):
+            if name and os.path.lexists(root / name):
+                target = shelf / kind / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (root / name).rename(target)
+                _remove_empty((root / name).parent, root)
+    seen.remove(work.path for work in gone)
+    return len(gone)
+
+
+def write_list(out: Path, gone: Iterable[Gone]) -> None:
+    """Write gone.csv: every gone work whose results are kept, and the name of its result."""
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "output"])
+    table.writerows((work.path, work.output) for work in gone)
+    write_bytes(output.gone_list(out), text.getvalue().encode())
+
+
+def _next_folder(parent: Path) -> Path:
+    used = [int(p.name) for p in parent.iterdir() if p.name.isdecimal()] if parent.is_dir() else []
+    return parent / f"{max(used, default=0) + 1:04d}"
+
+
+def _remove_empty(folder: Path, root: Path) -> None:
+    while folder != root and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent

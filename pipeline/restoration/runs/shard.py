@@ -1,0 +1,178 @@
+"""A shard of an archive: some works restored by one process, each noted in a journal when finished.
+
+`run_shard` is a pure function of paths and settings: any runner may call it, on any machine that sees
+the folders. The journal, not the return value, is what counts: it is read after a worker was killed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.archive.fixity import file_sha256
+from pipeline.errors import ItemError, PentimentoError
+from pipeline.restoration.methods.kit import Kit, load_kit
+from pipeline.restoration.methods.settings import Settings
+from pipeline.restoration.work.engine import SourceChanged, restore_work
+from pipeline.restoration.work.work import Tree, Work
+
+_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)  # not the work's fault
+_NOTED = {"work", "id", "space", "retry", "seconds"}  # what every whole note of a journal says
+_RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "copied", "fallbacks"}
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Some works of an archive, and all that is needed to restore them."""
+
+    number: int
+    works: tuple[Work, ...]
+    out: Path
+    settings: Settings
+    methods: Path
+    parent: int = 0  # process that must be alive for the work to go on; 0 = none
+
+    @property
+    def journal(self) -> Path:
+        """Where finished works are noted until they are in the ledger."""
+        return journals(self.out) / f"{self.number:06d}.jsonl"
+
+
+def journals(out: Path) -> Path:
+    """The folder of journals that are not in the ledger yet."""
+    return out / ".pentimento" / "journal"
+
+
+def run_shard(shard: Shard) -> int:
+    """Restore the works of a shard that its journal does not know, one after another; returns how many.
+
+    Raises:
+        PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
+    """
+    kit = load_kit(shard.settings, shard.methods)
+    tree, done = Tree.at(shard.out), 0
+    try:
+        shard.journal.parent.mkdir(parents=True, exist_ok=True)
+        todo = left(shard)  # a runner may hand out a shard again whose worker it lost
+        with shard.journal.open("a", encoding="ascii") as journal:
+            if journal.tell():
+                journal.write("\n")  # a line that a kill cut off must not swallow the next one
+            for work in todo:
+                if shard.parent and os.getppid() != shard.parent:
+                    break  # the run was killed: nobody waits for this any more
+                # No fsync: it tells which work a killed process was at, not what a power cut left.
+                journal.write(json.dumps({"begun": work.path}) + "\n")
+                journal.flush()
+                journal.write(json.dumps(attempt(work, tree, kit)) + "\n")
+                journal.flush()
+                os.fsync(journal.fileno())
+                done += 1
+    except OSError as error:
+        raise PentimentoError(machine_trouble(shard.out, error)) from None
+    return done
+
+
+def left(shard: Shard) -> list[Work]:
+    """The works of a shard that its journal does not know."""
+    done = {note["work"] for note in read_journal(shard.journal)} if shard.journal.exists() else set()
+    return [work for work in shard.works if work.path not in done]
+
+
+def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
+    """Restore one work; what is noted of it, also when it failed.
+
+    Raises:
+        OSError: when the machine cannot go on.
+    """
+    started = time.monotonic()
+    note: dict[str, Any] = {
+        "work": work.path,
+        "id": f"{os.getpid()}-{time.time_ns()}",  # tells a work done twice from a note read twice
+        "space": kit.fingerprint,
+        "retry": False,  # whether another run should try again although nothing changed
+    }
+    try:
+        note["stat"] = _stat(work.source)
+        note["mask_stat"] = _stat(work.mask) if work.mask else None
+        note["value"] = restore_work(work, tree, kit)
+    except ItemError as error:
+        note["error"] = str(error)
+        note |= _hashes(work) if not isinstance(error, SourceChanged) else {"retry": True}
+    except OSError as error:
+        if error.errno in _MACHINE:
+            raise
+        note |= {"error": f"cannot be read or written: {error.strerror or error}", "retry": True}
+    except MemoryError:
+        note |= {"error": "needs more memory than there is", "retry": True}
+    except Exception as error:  # noqa: BLE001  one work that trips a library must not stop an archive
+        note |= {"error": " ".join([type(error).__name__ + ":", *str(error).split()])[:300], "retry": True}
+    note["seconds"] = round(time.monotonic() - started, 3)
+    return note
+
+
+def killed(shard: Shard) -> None:
+    """Note that the process that worked on a shard of one work, alone, was killed from outside."""
+    kit = load_kit(shard.settings, shard.methods)
+    (work,) = shard.works
+    reason = "its worker process was killed; the machine may be short of memory"
+    shard.journal.parent.mkdir(parents=True, exist_ok=True)
+    note = {"work": work.path, "id": f"{os.getpid()}-{time.time_ns()}", "space": kit.fingerprint}
+    with shard.journal.open("a", encoding="ascii") as journal:
+        journal.write("\n" + json.dumps(note | {"retry": True, "error": reason, "seconds": 0.0}) + "\n")
+
+
+def read_journal(path: Path) -> Iterator[dict[str, Any]]:
+    """The notes of a journal; lines that a kill cut off, or that are damaged, are passed over."""
+    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+        try:
+            note = json.loads(line)
+        except ValueError:
+            continue
+        if _is_whole(note):
+            yield note
+
+
+def broken_off(path: Path) -> set[str]:
+    """The works of a journal that were begun and not finished: what a killed process was at."""
+    begun = set()
+    for line in path.read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith('{"begun": '):
+            with suppress(ValueError):  # cut off by the kill
+                begun.add(str(json.loads(line)["begun"]))
+    return begun - {note["work"] for note in read_journal(path)}
+
+
+def _is_whole(note: Any) -> bool:
+    if not isinstance(note, dict) or not _NOTED.issubset(note) or not isinstance(note["work"], str):
+        return False
+    if not note["retry"] and not {"stat", "mask_stat"} <= note.keys():
+        return False
+    value = note.get("value")
+    return "error" in note or (isinstance(value, dict) and value.keys() >= _RESULT)
+
+
+def machine_trouble(out: Path, error: OSError) -> str:
+    """One line for trouble that is not a work's fault."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk of {out} is full: make room, then run the same command again; it goes on"
+    return f"{out}: {error.strerror or error}; mend it, then run the same command again; it goes on"
+
+
+def _hashes(work: Work) -> dict[str, Any]:
+    try:
+        mask = file_sha256(work.mask) if work.mask else None
+        return {"source_sha256": file_sha256(work.source), "mask_sha256": mask}
+    except OSError:
+        return {"retry": True}
+
+
+def _stat(path: Path) -> list[int]:
+    found = path.stat()
+    return [found.st_size, found.st_mtime_ns]

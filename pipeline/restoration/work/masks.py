@@ -1,0 +1,98 @@
+"""Where a work's damage is: by a given mask, by the detector, or by both.
+
+A mask is a picture of the work's size; white is damage. A PNG mask may say what kind of damage it
+marks, in a text chunk `kind` (cracks, scratches, losses, stains): the method that measured best for that
+kind is then used, not the one for the hole's shape. A mask that is a TIFF of several pages belongs to a
+work of several pages, page by page; any other mask belongs to a work's first page. The detector looks
+at windows of one fixed size: what it finds does not depend on how the work is parted elsewhere.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.archive.atomic import write_bytes
+from pipeline.archive.canvas import Canvas
+from pipeline.archive.imagefile import decode_mask
+from pipeline.archive.tiling import Grid
+from pipeline.errors import StepFailed
+from pipeline.restoration.methods.interface import Detector, Mask, Place
+
+_CELL = 2048  # pixels of a side of what the detector is asked about at a time
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What is known of the pixels to fill."""
+
+    pixels: int  # how many are masked
+    origin: str  # 'given', 'detected', 'given and detected' or 'none'
+    kind: str | None
+    fallbacks: tuple[str, ...] = ()  # where a detector failed and another took over
+
+
+def find_damage(
+    canvas: Canvas,
+    mask: Canvas,
+    given: tuple[Path, int] | None,
+    detector: Detector | None,
+    fallback: Detector,
+) -> Damage:
+    """Put the damage of a picture into `mask`.
+
+    Args:
+        canvas: the picture.
+        mask: (H, W, 1) uint8, all 0; becomes 255 where there is damage.
+        given: a mask file and which of its pages, or None.
+        detector: what looks for damage, or None.
+        fallback: the detector that takes over where `detector` fails.
+
+    Raises:
+        ItemError: when the given mask is no picture, or of another size.
+    """
+    origins, kind, fallbacks = [], None, []
+    if given is not None:
+        kind = decode_mask(given[0], canvas.shape[:2], mask, given[1])
+        origins.append("given")
+    if detector is not None:
+        fallbacks = _detect(canvas, mask, detector, fallback)
+        origins.append("detected")
+    pixels = sum(int(np.count_nonzero(band)) for _, band in mask.bands()) if origins else 0
+    return Damage(pixels, " and ".join(origins) or "none", kind, tuple(fallbacks))
+
+
+def write_mask(path: Path, mask: Mask, kind: str | None = None) -> None:
+    """Write a mask (H, W) as PNG, with the kind of damage that it marks."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    if kind:
+        text.add_text("kind", kind)
+    buffer = io.BytesIO()
+    Image.fromarray(mask.astype(np.uint8) * 255).save(buffer, "PNG", pnginfo=text)
+    write_bytes(path, buffer.getvalue())
+
+
+def _detect(canvas: Canvas, mask: Canvas, detector: Detector, fallback: Detector) -> list[str]:
+    height, width, _ = canvas.shape
+    context = max(one.context(height, width) for one in (detector, fallback))
+    fallbacks = []
+    for tile in Grid(_CELL, context, blend=0).tiles(height, width):
+        rows, columns = tile.window
+        pixels = canvas.colour(tile.window)
+        place = Place(rows.start, columns.start, height, width)
+        try:
+            found = detector(pixels, place)
+        except StepFailed as error:
+            fallbacks.append(f"{detector.name} -> {fallback.name}: {error}")
+            found = fallback(pixels, place)
+        found = found[tile.inner]
+        if found.any():
+            before = mask.read(tile.cell)
+            mask.write(tile.cell, np.maximum(before, found[..., None].astype(np.uint8) * 255))
+    return sorted(set(fallbacks))

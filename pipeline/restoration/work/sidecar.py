@@ -1,0 +1,98 @@
+"""The sidecar of a work: what was changed in it, by what, and the hashes that prove the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.archive.atomic import write_json
+from pipeline.archive.imagefile import ImageFile, Page
+from pipeline.archive.imagewrite import Written
+from pipeline.restoration.methods.kit import Kit
+from pipeline.restoration.work.filling import Account
+from pipeline.restoration.work.page import Result
+from pipeline.restoration.work.statements import statement
+from pipeline.restoration.work.work import Work, temporary_path
+
+
+def sidecar(
+    work: Work,
+    file: ImageFile,
+    digests: tuple[str, str | None],
+    pages: list[Result],
+    account: Account,
+    written: Written,
+    made_by: str | None,
+    kit: Kit,
+) -> dict[str, Any]:
+    """The sidecar's content; docs/reconstruction.md describes each field."""
+    masked = sum(page.damage.pixels for page in pages)
+    total = sum(page.width * page.height for page in file.pages)
+    first = pages[0].damage
+    used = {page.improved for page in pages if page.improved} | account.methods
+    if kit.detector is not None:
+        used.add(kit.detector.name)
+    return {
+        "statement": statement(pages),
+        "mode": kit.settings.mode,
+        "source": _describe(work, file, digests[0]),
+        "output": {
+            "path": work.name + written.suffix,
+            "sha256": written.sha256,
+            "bytes": written.size,
+            "lossless": written.lossless,
+            "changes_of_nature": list(written.notes),
+        },
+        "mask": {
+            "origin": first.origin,
+            "kind": first.kind,
+            "file_sha256": digests[1],
+            "pixels": masked,
+            "fraction": round(masked / total, 8),
+        },
+        **account.as_dict(),
+        "whole_picture": sorted({page.improved for page in pages if page.improved}),
+        "pages": [_page(page, result) for page, result in zip(file.pages, pages, strict=True)],
+        "outside_mask": {
+            "largest_difference": written.largest_difference,
+            "changed_pixels": written.changed_outside,
+        },
+        "digital_source_type": made_by,
+        "digital_source_type_in_file": written.states_source_type,
+        "models": {name: dict(kit.models[name]) for name in sorted(used & kit.models.keys())},
+        "settings": kit.recipe,
+        "code_sha256": kit.code_sha256,
+        "software": dict(kit.software),
+    }
+
+
+def _describe(work: Work, file: ImageFile, digest: str) -> dict[str, Any]:
+    page = file.pages[0]
+    return {
+        "path": work.path,
+        "sha256": digest,
+        "bytes": file.size,
+        "format": file.format,
+        "width": page.width,
+        "height": page.height,
+        "channels": page.channels,
+        "bits_per_sample": 8 * page.dtype.itemsize,
+    }
+
+
+def _page(page: Page, result: Result) -> dict[str, Any]:
+    size = result.new.canvas.shape if result.new else page.shape
+    return {
+        "width": size[1],
+        "height": size[0],
+        "masked_pixels": result.damage.pixels,
+        "judged": dict(result.judged),
+        "kept_as_it_is": result.new is None,
+    }
+
+
+def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
+    """Write a sidecar through the folder for files in the making."""
+    temporary = temporary_path(path, partial)
+    write_json(temporary, value)
+    temporary.replace(path)
