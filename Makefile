@@ -13,7 +13,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint format bench serve docs lock clean-venv
+.PHONY: demo test lint format bench serve docs deps lock clean-venv
 
 demo: $(READY)
 	@$(BIN)/pentimento demo
@@ -58,6 +58,10 @@ $(READY): requirements.lock pyproject.toml
 		$(BIN)/python -m pip install --quiet --no-deps -e .; \
 	fi
 	@touch $@
+
+# The code that each stage needs, read from the imports, into dvc.yaml.
+deps: $(READY)
+	@$(BIN)/python -m pipeline deps
 
 # Resolve pyproject.toml anew. Local version labels (+cpu) are cut: the lock names no build and no index.
 lock:

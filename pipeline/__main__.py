@@ -1,4 +1,7 @@
-"""DVC's door: `python -m pipeline STAGE` runs one stage; `reference` prints the page of all parameters."""
+"""DVC's door: `python -m pipeline STAGE` runs one stage.
+
+`reference` prints the page of all parameters; `deps` writes the code that each stage needs into dvc.yaml.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from pipeline.stage import run_stage
 def main() -> int:
     """Run one stage of the project that encloses the working directory; 0 when it succeeded."""
     parser = argparse.ArgumentParser(prog="python -m pipeline", description=__doc__)
-    parser.add_argument("stage", choices=[*stages.names(), "reference"], metavar="STAGE")
+    parser.add_argument("stage", choices=[*stages.names(), "reference", "deps"], metavar="STAGE")
     parser.add_argument("--json", action="store_true", help="print the stage's metrics as JSON")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stderr)
@@ -25,6 +28,12 @@ def main() -> int:
             from pipeline.reference import params_page
 
             print(params_page(paths.project_root()), end="")  # noqa: T201
+            return 0
+        if arguments.stage == "deps":
+            from pipeline.imports import write_deps
+
+            changed = write_deps(paths.project_root() / paths.DAG, stages.names())
+            print("dvc.yaml was changed" if changed else "dvc.yaml is up to date")  # noqa: T201
             return 0
         metrics = run_stage(stages.load(arguments.stage), paths.project_root())
         if arguments.json:

@@ -9,8 +9,8 @@ import torch
 from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models.hats import doubled
 from pipeline.models.registry import build, save_model
-from pipeline.restoration.methods.interface import Place
 from pipeline.restoration.methods import learnt_detector
+from pipeline.restoration.methods.interface import Place
 from pipeline.restoration.methods.learnt_detector import LearntDetector, Rule, decide, reduced, reduction
 
 SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}

@@ -7,9 +7,9 @@ import torch
 from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.models.surroundings import REACH
+from pipeline.restoration.methods import learnt_filler as learnt
 from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import FillFailed
-from pipeline.restoration.methods import learnt_filler as learnt
 from pipeline.restoration.methods.learnt_filler import LearntFiller, refine
 
 SIZES = {"widths": [8, 8], "blocks": 1, "dilations": [1]}
