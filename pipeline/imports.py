@@ -1,7 +1,8 @@
 """Which modules of Pentimento a module needs, read from the code itself; nothing is imported for it.
 
-Imports inside functions count. A network is loaded by the name of its architecture, so a module that
-holds that name as a string counts as importing the network's module.
+Imports inside functions count, and `discovery.import_all("package")` counts as an import of all modules of
+that package. A network is loaded by the name of its architecture, so a module that holds that name as a
+string counts as importing the network's module.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1]  # holds the package `pipeline`
 # The ground: these change no result, so no stage depends on them.
-GROUND = frozenset({"environment", "errors", "imports", "params", "paths", "progress"})
+GROUND = frozenset({"discovery", "environment", "errors", "imports", "params", "paths", "progress"})
 _REGISTRY = HOME / "pipeline/models/registry.py"
 _MOST_OF = 0.5  # share of a folder's modules from which dvc.yaml names the folder
 _LEAST = 3  # modules
@@ -36,6 +37,7 @@ def direct(file: Path) -> frozenset[Path]:
     """The modules of `pipeline` that a file names itself, the ground and empty packages left out."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     files = {_file_of(name) for name in imported(tree) if name.startswith("pipeline.")}
+    files |= {_file_of(name) for name in _discovered(tree)}
     if file != _REGISTRY:
         files |= {_file_of(module) for module in _architectures(tree)}
     return frozenset(
@@ -137,6 +139,16 @@ def _is_empty(file: Path) -> bool:
 
 def _assigns_all(node: ast.stmt) -> bool:
     return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+
+
+def _discovered(tree: ast.AST) -> Iterator[str]:
+    """The modules of the packages that a module imports whole."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_all":
+            (package,) = node.args
+            folder = HOME.joinpath(*ast.literal_eval(package).split("."))
+            for file in [*folder.glob("*.py"), *folder.glob("*/__init__.py")]:
+                yield ".".join(file.relative_to(HOME).with_suffix("").parts)
 
 
 def _architectures(tree: ast.AST) -> Iterator[str]:
