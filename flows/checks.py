@@ -31,8 +31,8 @@ def run_all(root: Path) -> list[Check]:
     """All checks, in the order in which a fault would bite."""
     checks: dict[str, Callable[[Path], str]] = {
         "git": _git,
-        "dvc.yaml": _dag,
-        "params.yaml": _params,
+        paths.DAG.name: _dag,
+        paths.PARAMS.name: _params,
         "sources": _sources,
         "prefect.yaml": _prefect,
         "environment": _environment,

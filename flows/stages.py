@@ -18,7 +18,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from pipeline import environment
+from pipeline import environment, paths
 from pipeline.errors import PentimentoError
 
 Say = Callable[[str], None]
@@ -171,7 +171,7 @@ def run(
     if force:
         command.append("--force")
     started = time.monotonic()
-    log = environment.state_dir(root) / "logs" / f"{name}.log"
+    log = environment.state_dir(root) / paths.LOGS / f"{name}.log"
     for attempt in range(5):
         interruption.check(name)
         code, lines = _stream(command, root, log, say, interruption)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline import paths
 from pipeline.errors import PentimentoError
 
 
@@ -21,7 +22,7 @@ def state_dir(root: Path) -> Path:
     """The state folder that belongs to the project at `root`."""
     if configured := os.environ.get("PENTIMENTO_STATE"):
         return Path(configured).expanduser().resolve()
-    return clone_dir(root) / ".state"
+    return clone_dir(root) / paths.STATE
 
 
 def clone_dir(root: Path) -> Path:

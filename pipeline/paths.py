@@ -1,4 +1,7 @@
-"""Every path of the project, once; relative to its root, which holds dvc.yaml and params.yaml."""
+"""Every path and file name that several modules share, once.
+
+Paths of the project are relative to its root, which holds dvc.yaml and params.yaml.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pipeline.errors import PentimentoError
 
 DAG = Path("dvc.yaml")
 PARAMS = Path("params.yaml")
+PROFILES = Path("profiles")  # overlays of params.yaml
 
 INVENTORY = Path("data/inventory.parquet")
 CATALOG = Path("data/catalog.parquet")
@@ -25,9 +29,28 @@ GENERATED = Path("data/generated")
 
 PRETRAINED = Path("pretrained")  # start weights of ours, in git
 
-CLASSIFIER = Path("models/classifier")
-RESTORER = Path("models/restorer")
-GENERATOR = Path("models/generator")
+MODELS = Path("models")
+CLASSIFIER = MODELS / "classifier"
+RESTORER = MODELS / "restorer"
+GENERATOR = MODELS / "generator"
+METHODS = MODELS / "methods.json"  # the best filling of each kind of damage, as evaluate_restorer measured it
+STEPS = MODELS / "steps.json"  # the best method of every other step, as evaluate_steps measured it
+
+# A saved model is a folder with these two files.
+WEIGHTS = "weights.safetensors"
+CARD = "card.json"
+
+# The state folder (environment.state_dir): what makes a run resumable; never part of a result.
+STATE = Path(".state")
+LEDGER = Path("ledger.sqlite")
+PACKS = Path("packs")
+LOGS = Path("logs")
+RUN_LOG = LOGS / "runs.jsonl"
+
+# The output folder of `pentimento restore`.
+OUTPUT_WORKS = Path("data/works")
+OUTPUT_PROOF = Path("data/proof")  # a sidecar for each work
+OUTPUT_STATE = Path(".pentimento")  # ledger, journal, lock and run log
 
 REPORTS = Path("reports")
 REPORT = REPORTS / "index.html"

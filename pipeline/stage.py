@@ -104,7 +104,7 @@ class Context:
         space = self.fingerprint
         if depends_on is not None:
             space = value_sha256([label, dict(depends_on), self.code])[:16]
-        with Ledger(self.state / "ledger.sqlite", f"{self.stage}:{space}") as ledger:
+        with Ledger(self.state / paths.LEDGER, f"{self.stage}:{space}") as ledger:
             found = {
                 key: entry for key, entry in ledger.get(items).items() if entry.error or valid(entry.value)
             }

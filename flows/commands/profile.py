@@ -25,9 +25,9 @@ def profile(
     from pipeline.params import read_params
 
     root = paths.project_root()
-    file = root / "profiles" / f"{name}.yaml"
+    file = root / paths.PROFILES / f"{name}.yaml"
     if not file.is_file():
-        known = ", ".join(sorted(one.stem for one in (root / "profiles").glob("*.yaml")))
+        known = ", ".join(sorted(one.stem for one in (root / paths.PROFILES).glob("*.yaml")))
         raise PentimentoError(f"there is no profile '{name}'; there are: {known or 'none'}")
     changes = overlay(root / paths.PARAMS, read_params(file), dry_run=dry_run)
     for key, old, new in changes:

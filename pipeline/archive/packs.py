@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import environment
+from pipeline import environment, paths
 from pipeline.archive import images
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.ledger import Entry, Ledger
@@ -116,10 +116,10 @@ class Reduced:
     def __init__(self, state: Path, side: int = SIDE) -> None:
         """Open the pack of pictures whose longer side has at most `side` pixels."""
         self._side = side
-        self._pack = Pack(state / f"packs/{side}.bin")
+        self._pack = Pack(state / paths.PACKS / f"{side}.bin")
         code = file_sha256(Path(images.__file__))  # other pixels, other places
         self.space = f"{side}:{code[:16]}"  # all that a picture depends on beside its file
-        self._ledger = Ledger(state / "ledger.sqlite", f"pictures:{self.space}")
+        self._ledger = Ledger(state / paths.LEDGER, f"pictures:{self.space}")
         self._fresh: dict[str, Entry] = {}
         self._lock = Lock()
 

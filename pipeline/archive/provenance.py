@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from pipeline import paths
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.errors import PentimentoError
 
@@ -29,7 +30,7 @@ LIBRARIES = (
 
 def code_version(root: Path, stage: str) -> str:
     """The SHA-256 of the code that dvc.yaml lists as this stage's dependencies."""
-    dag = YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))
+    dag = YAML(typ="safe").load((root / paths.DAG).read_text(encoding="utf-8"))
     try:
         deps = dag["stages"][stage]["deps"]
     except KeyError:
@@ -69,7 +70,7 @@ def log_run(state: Path, stage: str, started: float) -> None:
         "seconds": round(time.time() - started, 2),
         "pid": os.getpid(),
     }
-    log = state / "logs" / "runs.jsonl"
+    log = state / paths.RUN_LOG
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a", encoding="utf-8") as handle:
         handle.write(json.dumps(line) + "\n")

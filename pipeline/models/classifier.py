@@ -18,7 +18,8 @@ from torch import nn
 
 from pipeline.errors import PentimentoError
 from pipeline.models.lite0 import LinearHead, Lite0Classifier, to_input
-from pipeline.models.registry import CARD, load_model
+from pipeline.models.registry import load_model
+from pipeline.paths import CARD
 
 Picture = NDArray[np.uint8]
 Probabilities = NDArray[np.float64]

@@ -28,7 +28,7 @@ from pipeline.progress import say
 if TYPE_CHECKING:
     from torch import nn
 
-_FILES = ("card.json", "weights.safetensors")
+_FILES = (paths.CARD, paths.WEIGHTS)
 _CELLS = (5, 7)  # height and width of the example that a network is exported with, in its multiples
 
 

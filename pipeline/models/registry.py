@@ -17,8 +17,7 @@ from torch import nn
 
 from pipeline.archive.atomic import write_bytes, write_json
 from pipeline.errors import PentimentoError
-
-WEIGHTS, CARD = "weights.safetensors", "card.json"
+from pipeline.paths import CARD, WEIGHTS
 
 ARCHITECTURES = {
     "cnn": ("pipeline.models.cnn", "PlainCNN"),

@@ -49,7 +49,7 @@ def _compared(works: pd.DataFrame, pairs: list[tuple[str, str]], ctx: Context) -
     """Whether the two pictures of each pair (of SHA-256) show the same; each is sketched once, ever."""
     files = {row.sha256: (row.sha256, row.location, row.path) for row in works.itertuples()}
     wanted = sorted({digest for pair in pairs for digest in pair})
-    with Reduced(ctx.state) as pictures, Pack(ctx.state / "packs/sketches.bin") as pack:
+    with Reduced(ctx.state) as pictures, Pack(ctx.state / paths.PACKS / "sketches.bin") as pack:
 
         def draw(row: tuple[str, str, str]) -> dict[str, object]:
             sha256, location, path = row

@@ -109,7 +109,7 @@ class _Folds:
         names = [str(number) for number in self.labels.school]
         strength = balance.recorded(shards.folder).plan(names).strength
         self.fabric = make_fabric()
-        self.views = Describer(ctx.state / "ledger.sqlite", stored["side"], self.fabric.device).views(
+        self.views = Describer(ctx.state / paths.LEDGER, stored["side"], self.fabric.device).views(
             [shards[n] for n in rows],
             Augmentation(partial(build, policy), value_sha256(policy)[:16]),
             stored["views"],

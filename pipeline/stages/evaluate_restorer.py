@@ -26,7 +26,6 @@ from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.restoration.methods.shapes import by_shape
 from pipeline.stage import Context, Files, Metrics, Stage
 
-METHODS = Path("models/methods.json")
 LEARNT = LearntFiller.name
 
 _PANEL = 160  # pixels of a picture that a panel shows, around its damage
@@ -162,5 +161,5 @@ STAGE = Stage(
     Params,
     run,
     inputs={"prepared": paths.PREPARED, "restorer": paths.RESTORER},
-    outputs={"plots": paths.plots("evaluate_restorer"), "methods": METHODS},
+    outputs={"plots": paths.plots("evaluate_restorer"), "methods": paths.METHODS},
 )

@@ -38,7 +38,7 @@ from pipeline.restoration.methods.detect import ClassicalDetector
 from pipeline.restoration.methods.interface import Detector, Enhancer, Look, Pixels, Place
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
-from pipeline.restoration.methods.shelf import STEPS, Shelf
+from pipeline.restoration.methods.shelf import Shelf
 from pipeline.restoration.work.enhancing import apply, look_at
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -66,7 +66,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    methods = _Methods(Shelf(ctx.root / "models", ctx.root / paths.PRETRAINED), ctx.state)
+    methods = _Methods(Shelf(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED), ctx.state)
     tables: dict[str, pd.DataFrame] = {}
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
@@ -270,5 +270,5 @@ STAGE = Stage(
         "prepared": paths.PREPARED,
         **{f"{name} weights": paths.PRETRAINED / name for name in WEIGHTS},
     },
-    outputs={"plots": paths.plots("evaluate_steps"), "steps": Path("models") / STEPS},
+    outputs={"plots": paths.plots("evaluate_steps"), "steps": paths.STEPS},
 )

@@ -147,8 +147,8 @@ STAGE = Stage(
     inputs={
         "damaged": paths.DAMAGED,
         "model": paths.RESTORER,
-        "methods": Path("models/methods.json"),
-        "steps": Path("models/steps.json"),
+        "methods": paths.METHODS,
+        "steps": paths.STEPS,
     },
     outputs={"restored": paths.RESTORED, "plots": paths.plots("restore")},
 )

@@ -120,7 +120,7 @@ def _require_fit(params: Params, method: str) -> None:
 
 def _train_head(params: Params, data: _Data, ctx: Context) -> _Trained:
     fabric = make_fabric()
-    describer = Describer(ctx.state / "ledger.sqlite", params.side, fabric.device)
+    describer = Describer(ctx.state / paths.LEDGER, params.side, fabric.device)
     views = describer.views(
         data.pictures["train"],
         data.augmentation,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import paths
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models import inference
@@ -55,7 +56,7 @@ def describe(name: str, model: OwnModel, root: Path) -> dict[str, Any]:
         PentimentoError: when a file is missing.
     """
     path = root / model.path
-    files = [path / "card.json", path / "weights.safetensors"] if path.is_dir() else [path]
+    files = [path / paths.CARD, path / paths.WEIGHTS] if path.is_dir() else [path]
     try:
         digests = {file.name: file_sha256(file) for file in files}
     except OSError as error:

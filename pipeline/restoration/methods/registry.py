@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline import paths
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
 from pipeline.restoration.methods.choice import CLASSICAL, LEARNT, Choice, choose, choose_steps
@@ -150,7 +151,7 @@ class Loader:
 def _described(folder: Path, engine: str) -> dict[str, Any]:
     """What is written down of a model of ours."""
     return {
-        "card_sha256": file_sha256(folder / "card.json"),
-        "weights_sha256": file_sha256(folder / "weights.safetensors"),
+        "card_sha256": file_sha256(folder / paths.CARD),
+        "weights_sha256": file_sha256(folder / paths.WEIGHTS),
         "engine": engine,
     }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import paths
 from pipeline.errors import PentimentoError
 
-METHODS = "methods.json"  # which method fills which damage best, as measured
-STEPS = "steps.json"  # which method is best for the other steps
+METHODS = paths.METHODS.name
+STEPS = paths.STEPS.name
 
 
 @dataclass(frozen=True)

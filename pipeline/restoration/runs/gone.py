@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import paths
 from pipeline.archive.atomic import write_bytes
 from pipeline.archive.ledger import Ledger
 from pipeline.restoration.runs import names, output
@@ -61,7 +62,7 @@ def put_aside(out: Path, gone: Iterable[Gone], seen: Ledger) -> int:
     A run that is killed meanwhile is gone on with by the next one. Nothing is deleted.
     """
     tree, gone = Tree.at(out), list(gone)
-    shelf = _next_folder(out / ".pentimento/removed")
+    shelf = _next_folder(out / paths.OUTPUT_STATE / "removed")
     for work in gone:
         for root, name, kind in ((tree.works, work.output, "works"), (tree.proof, work.proof, "proof")):
             if name and os.path.lexists(root / name):

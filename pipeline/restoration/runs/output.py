@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline import paths
 from pipeline.errors import PentimentoError
 
 
@@ -45,12 +46,12 @@ def check_folders(source_folder: Path, out_folder: Path, masks: Path | None) -> 
 
 def quarantine(out: Path) -> Path:
     """The table of failed works."""
-    return out / ".pentimento" / "quarantine.csv"
+    return out / paths.OUTPUT_STATE / "quarantine.csv"
 
 
 def gone_list(out: Path) -> Path:
     """The table of works that are in the output tree and no longer in the source."""
-    return out / ".pentimento" / "gone.csv"
+    return out / paths.OUTPUT_STATE / "gone.csv"
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def lock(out: Path) -> Iterator[None]:
     Raises:
         PentimentoError: when another run owns it, or it cannot be written.
     """
-    folder = out / ".pentimento"
+    folder = out / paths.OUTPUT_STATE
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = (folder / "lock").open("a+")
@@ -86,7 +87,7 @@ def lock(out: Path) -> Iterator[None]:
 
 def tells_case_apart(out: Path) -> bool:
     """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is yet."""
-    return not (out / ".pentimento" / "LOCK").exists()  # `lock` is there in every output folder
+    return not (out / paths.OUTPUT_STATE / "LOCK").exists()  # `lock` is there in every output folder
 
 
 def clear(folder: Path) -> None:
@@ -97,7 +98,7 @@ def clear(folder: Path) -> None:
 
 def ledger_path(out: Path) -> Path:
     """The ledger of an output folder."""
-    return out / ".pentimento" / "ledger.sqlite"
+    return out / paths.OUTPUT_STATE / paths.LEDGER
 
 
 def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
@@ -131,4 +132,4 @@ def finished_runs(out: Path) -> list[dict[str, Any]]:
 
 def log_path(out: Path) -> Path:
     """The run log of an output folder."""
-    return out / ".pentimento" / "log.jsonl"
+    return out / paths.OUTPUT_STATE / "log.jsonl"

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import paths
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration.methods.kit import Kit, load_kit
@@ -47,7 +48,7 @@ class Shard:
 
 def journals(out: Path) -> Path:
     """The folder of journals that are not in the ledger yet."""
-    return out / ".pentimento" / "journal"
+    return out / paths.OUTPUT_STATE / "journal"
 
 
 def run_shard(shard: Shard) -> int:

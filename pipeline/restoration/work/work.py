@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import paths
+
 
 @dataclass(frozen=True)
 class Work:
@@ -38,7 +40,7 @@ class Tree:
     @classmethod
     def at(cls, out: Path) -> Tree:
         """The output tree of an archive restored to `out`."""
-        return cls(out / "data/works", out / "data/proof", out / ".pentimento/partial")
+        return cls(out / paths.OUTPUT_WORKS, out / paths.OUTPUT_PROOF, out / paths.OUTPUT_STATE / "partial")
 
 
 def temporary_path(target: Path, partial: Path) -> Path:
