@@ -16,7 +16,7 @@ _KEPT = (paths.FEATURES, paths.WORKS)  # the works last: what has works is whole
 
 def folder(root: Path) -> Path:
     """Where the data of the project's last run are kept; a worktree beside it has its own."""
-    return environment.state_dir(root) / "last-data" / value_sha256(str(root.resolve()))[:12]
+    return environment.state_dir(root) / paths.LAST_DATA / value_sha256(str(root.resolve()))[:12]
 
 
 def keep(root: Path) -> None:

@@ -165,7 +165,7 @@ def _publish(project: Path, seconds: dict[str, float], total: float, drift: Sequ
         description="Seconds by stage that ran",
     )
     rows = []
-    for file in sorted((project / paths.REPORTS / "metrics").glob("*.json")):
+    for file in sorted((project / paths.METRICS).glob("*.json")):
         flat = _flatten(json.loads(file.read_text(encoding="utf-8")))
         rows += [{"stage": file.stem, "metric": key, "value": value} for key, value in flat.items()]
     create_table_artifact(rows, key="retrain-metrics", description="Metrics of all stages")

@@ -17,7 +17,6 @@ INVENTORY = Path("data/inventory.parquet")
 CATALOG = Path("data/catalog.parquet")
 FEATURES = Path("data/features.parquet")
 SUSPECTS = Path("data/suspects.parquet")
-DATA_REPORT = Path("reports/data.html")
 WORKS = Path("data/works.parquet")
 QUARANTINE = Path("data/quarantine.parquet")
 CONFLICTS = Path("data/conflicts.parquet")  # where several sources contradict each other
@@ -26,6 +25,10 @@ PREPARED = Path("data/prepared")
 DAMAGED = Path("data/damaged")
 RESTORED = Path("data/restored")
 GENERATED = Path("data/generated")
+
+CLASSES = "classes.json"  # in PREPARED: the names of the schools and tags to learn
+MANIFEST = "manifest.csv"  # in DAMAGED: a row per work
+DAMAGED_WORKS, DAMAGED_MASKS, DAMAGED_TRUTH = "works", "masks", "truth"  # folders in DAMAGED
 
 PRETRAINED = Path("pretrained")  # start weights of ours, in git
 
@@ -44,6 +47,10 @@ CARD = "card.json"
 STATE = Path(".state")
 LEDGER = Path("ledger.sqlite")
 PACKS = Path("packs")
+CHECKPOINTS = Path("checkpoints")
+ENGINES = Path("engines")  # networks of ours as ONNX models
+KNOWN = Path("catalog/known.parquet")  # every work that a source ever listed
+LAST_DATA = Path("last-data")  # what the last run of the flow learnt from
 LOGS = Path("logs")
 RUN_LOG = LOGS / "runs.jsonl"
 
@@ -54,21 +61,38 @@ OUTPUT_STATE = Path(".pentimento")  # ledger, journal, lock and run log
 
 REPORTS = Path("reports")
 REPORT = REPORTS / "index.html"
+DATA_REPORT = REPORTS / "data.html"
+IMPUTE_REPORT = REPORTS / "impute-report.html"
+METRICS = REPORTS / "metrics"
+PROVENANCE = REPORTS / "provenance"
+PLOTS = REPORTS / "plots"
+
+# Files in a stage's folder of plots that the report shows.
+HISTORY = "history.csv"  # of every training: a row per epoch
+BALANCE = "balance.csv"  # prepare: a row per school
+AUGMENTATION = "augmentation.webp"  # prepare
+PER_CLASS = "per_class.csv"  # evaluate_classifier: a row per class and set of works
+TAIL = "tail.csv"  # evaluate_classifier: a row per school
+BY_KIND = "by_kind.csv"  # evaluate_restorer, evaluate_steps: a row per kind of damage and method
+DAMAGE_SHEET = "damage.png"  # train_restorer
+ENHANCED = "enhanced.png"  # evaluate_steps
+BY_WORK = "by_work.csv"  # restore: a row per work
+NEIGHBOURS = "neighbours.png"  # evaluate_generator
 
 
 def metrics(stage: str) -> Path:
     """Where a stage's metrics lie: a JSON file that `dvc metrics` reads."""
-    return REPORTS / "metrics" / f"{stage}.json"
+    return METRICS / f"{stage}.json"
 
 
 def provenance(stage: str) -> Path:
     """Where it is written down what made a stage's outputs."""
-    return REPORTS / "provenance" / f"{stage}.json"
+    return PROVENANCE / f"{stage}.json"
 
 
 def plots(stage: str) -> Path:
     """The folder of a stage's plots: CSV files that `dvc plots` reads, and pictures."""
-    return REPORTS / "plots" / stage
+    return PLOTS / stage
 
 
 def project_root(start: Path | None = None) -> Path:

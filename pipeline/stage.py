@@ -68,7 +68,7 @@ class Context:
     @property
     def checkpoints(self) -> Path:
         """The folder of this stage's checkpoints for just these parameters, code and inputs."""
-        return self.state / "checkpoints" / self.stage / f"{self.fingerprint}-{self.inputs_sha256[:16]}"
+        return self.state / paths.CHECKPOINTS / self.stage / f"{self.fingerprint}-{self.inputs_sha256[:16]}"
 
     @cached_property
     def log(self) -> logging.Logger:

@@ -22,7 +22,7 @@ def demo() -> None:
     root = paths.project_root()
     show(run_flow(root))
     damaged, out = root / paths.DAMAGED, root / "restored-archive"
-    restore(damaged / "works", out, masks=damaged / "masks", prefect=False)
-    typer.echo(f"restored works: {out / 'data' / 'works'}")
+    restore(damaged / paths.DAMAGED_WORKS, out, masks=damaged / paths.DAMAGED_MASKS, prefect=False)
+    typer.echo(f"restored works: {out / paths.OUTPUT_WORKS}")
     typer.echo(f"report:         {root / paths.REPORT}")
     typer.echo(f"({time.monotonic() - started:.0f} s)")

@@ -86,7 +86,7 @@ def impute_report(
     ready = impute.read(root, table, columns, predictors, group, features, pictures=pictures)
     hiding = measuring.Hiding(folds, share, ready.group, seed)
     reports = measuring.compare(ready.works, ready.columns, chosen, ready.features, hiding)
-    target = page or (root / paths.REPORTS / "impute-report.html" if root else None)
+    target = page or (root / paths.IMPUTE_REPORT if root else None)
     if target:
         write_bytes(target, impute_plot.page(reports, impute.note(hiding)).encode())
     changes: list[tuple[str, Any, Any]] = []

@@ -79,7 +79,7 @@ def kept_in(folder: Path) -> Path | None:
         root = paths.project_root(folder)
     except PentimentoError:
         return None  # a model outside any project
-    return environment.state_dir(root) / "engines"
+    return environment.state_dir(root) / paths.ENGINES
 
 
 def to_onnx(network: nn.Module, inputs: Mapping[str, int], output: str, multiple: int = 1) -> bytes:

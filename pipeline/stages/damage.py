@@ -51,12 +51,12 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             rng = np.random.default_rng([params.seed, number])
             clean = truth.astype(np.float32) / np.float32(255)
             damaged, mask = damage(clean, [kind], rng)
-            _write_work(_made(folder / "works" / name), damaged, layout)
-            write_mask(folder / "masks" / f"{name}.png", mask, kind)
-            Image.fromarray(truth).save(_made(folder / "truth" / f"{name}.png"))
+            _write_work(_made(folder / paths.DAMAGED_WORKS / name), damaged, layout)
+            write_mask(folder / paths.DAMAGED_MASKS / f"{name}.png", mask, kind)
+            Image.fromarray(truth).save(_made(folder / paths.DAMAGED_TRUTH / f"{name}.png"))
             rows.append({"path": name, "id": key, "kind": kind, "format": layout, "share": mask.mean()})
         table = pd.DataFrame(rows)
-        table.to_csv(folder / "manifest.csv", index=False, float_format="%.4f", lineterminator="\n")
+        table.to_csv(folder / paths.MANIFEST, index=False, float_format="%.4f", lineterminator="\n")
     return {
         "works": len(table),
         "damaged_share": round(float(table["share"].mean()), 4),

@@ -67,7 +67,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         _write_plots(folder, shards, classifier, sets)
-        by_class(best, without, tail, classifier.schools).to_csv(folder / "tail.csv", index=False)
+        by_class(best, without, tail, classifier.schools).to_csv(folder / paths.TAIL, index=False)
     figures = {name: judge(scored, **options) for name, (_, scored) in sets.items()}
     figures[largest]["tail"] = tail_figures(best, without, tail, classifier.schools, **options)
     return figures
@@ -164,7 +164,7 @@ def _write_plots(
                 }
             )
         )
-    pd.concat(tables).to_csv(folder / "per_class.csv", index=False)
+    pd.concat(tables).to_csv(folder / paths.PER_CLASS, index=False)
     pd.concat(predictions).to_parquet(folder / "predictions.parquet", index=False)
 
 

@@ -78,7 +78,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
             [train[near.index[i]] for i in closest],
         ]
         titles = ("samples nearest to a training picture", "that training picture")
-        contact_sheet(plots / "neighbours.png", columns, 96, titles)
+        contact_sheet(plots / paths.NEIGHBOURS, columns, 96, titles)
         contact_sheet(plots / "untrained.png", [list(untrained[:SHOWN])], 96)
     return metrics
 

@@ -70,7 +70,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         say(f"evaluate_restorer: a classical method is better for {', '.join(worse)}: it is chosen")
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
-        _write_table(folder / "by_kind.csv", test)
+        _write_table(folder / paths.BY_KIND, test)
         for kind, lines in panels.items():
             if lines:
                 headings = ("damaged", "mask", "best classical", LEARNT, "truth")

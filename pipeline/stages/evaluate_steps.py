@@ -91,10 +91,10 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         means = tables["test"].groupby(["step", "kind", "method"], sort=False).mean(numeric_only=True)
-        means.drop(columns="work").round(4).to_csv(folder / "by_kind.csv", lineterminator="\n")
+        means.drop(columns="work").round(4).to_csv(folder / paths.BY_KIND, lineterminator="\n")
         headings = ("aged", f"enhanced, {methods.shown}", "truth")
         rounded = [[np.round(pixels * 255).astype(np.uint8) for pixels in line] for line in sheet]
-        contact_sheet(folder / "enhanced.png", rounded, 320, headings=headings)
+        contact_sheet(folder / paths.ENHANCED, rounded, 320, headings=headings)
     return {
         "best": {step: entry["best"] for step, entry in steps.items()},
         "figures": _figures(tables["test"]),

@@ -79,7 +79,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         index = index.merge(places, on="id", validate="1:1")
         broken = validate(index, "index", params.on_violation, ctx.log)
         index.to_parquet(folder / INDEX, index=False)
-        write_json(folder / "classes.json", _classes(index))
+        write_json(folder / paths.CLASSES, _classes(index))
         augmentation.record(folder, policy, _preset(params), params.seed)
         balancing.record(folder)
     _draw(outputs, params, policy, index)
@@ -179,7 +179,7 @@ def _draw(outputs: Files, params: Params, policy: Policy, index: pd.DataFrame) -
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         augmentation.preview(
-            folder / "augmentation.webp",
+            folder / paths.AUGMENTATION,
             [shards[n] for n in shown],
             policy,
             params.seed,
@@ -197,7 +197,7 @@ def _draw(outputs: Files, params: Params, policy: Policy, index: pd.DataFrame) -
                 "synthetic": works.max() - works if params.balance == "smote" else 0,
             }
         )
-        table.sort_values("works", ascending=False).to_csv(folder / "balance.csv")
+        table.sort_values("works", ascending=False).to_csv(folder / paths.BALANCE)
 
 
 STAGE = Stage(

@@ -28,12 +28,11 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write the page."""
-    reports = ctx.root / paths.REPORTS
     page = render(
         Sources(
-            metrics=reports / "metrics",
-            provenance=reports / "provenance",
-            plots=reports / "plots",
+            metrics=ctx.root / paths.METRICS,
+            provenance=ctx.root / paths.PROVENANCE,
+            plots=ctx.root / paths.PLOTS,
             quarantine=inputs["quarantine"],
             generated=inputs["generated"],
         ),

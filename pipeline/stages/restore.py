@@ -31,7 +31,7 @@ Pixels = NDArray[np.uint8]
 
 def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Restore every work of the manifest; figures by kind of damage, panels for the report."""
-    manifest = pd.read_csv(inputs["damaged"] / "manifest.csv")
+    manifest = pd.read_csv(inputs["damaged"] / paths.MANIFEST)
     detect = "none" if params.detect == "auto" else params.detect  # masks are given
     settings = params.rooted(ctx.root).model_copy(update={"detect": detect})
     kit = load_kit(settings, inputs["methods"])
@@ -42,7 +42,8 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
         plots.mkdir(parents=True)
         for number, item in enumerate(track(manifest.to_dict("records"), "restore")):
             name = str(item["path"])
-            work = Work(inputs["damaged"] / "works" / name, name, inputs["damaged"] / "masks" / f"{name}.png")
+            mask = inputs["damaged"] / paths.DAMAGED_MASKS / f"{name}.png"
+            work = Work(inputs["damaged"] / paths.DAMAGED_WORKS / name, name, mask)
             try:
                 done = restore_work(work, tree, kit)
             except ItemError as error:
@@ -51,8 +52,8 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
                 continue
             proof = json.loads((tree.proof / done["proof"]).read_text(encoding="utf-8"))
             before, after = read_rgb(work.source), read_rgb(tree.works / done["output"])
-            truth = read_rgb(inputs["damaged"] / "truth" / f"{name}.png")
-            hole = _hole(inputs["damaged"] / "masks" / f"{name}.png")
+            truth = read_rgb(inputs["damaged"] / paths.DAMAGED_TRUTH / f"{name}.png")
+            hole = _hole(mask)
             panel = f"{number:03d}.webp"
             _panel([before, after, truth]).save(plots / panel, quality=QUALITY, method=4)
             rows.append(
@@ -70,7 +71,7 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
                 f"the first: {first[0]}: {first[1]}"
             )
         table = pd.DataFrame(rows)
-        table.to_csv(plots / "by_work.csv", index=False, float_format="%.4f", lineterminator="\n")
+        table.to_csv(plots / paths.BY_WORK, index=False, float_format="%.4f", lineterminator="\n")
     return _metrics(table, failures)
 
 

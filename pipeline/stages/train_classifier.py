@@ -71,17 +71,17 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         table = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
-        table.round(6).to_csv(folder / "history.csv")
+        table.round(6).to_csv(folder / paths.HISTORY)
     last = {name: round(value, 4) for name, value in history[-1].items()}
     return {**card["data"], "epochs": len(history), "temperature": card["temperature"], **last}
 
 
 def _load(params: Params, prepared: Path) -> _Data:
     shards = Shards(prepared)
-    classes = json.loads((prepared / "classes.json").read_text(encoding="utf-8"))
+    classes = json.loads((prepared / paths.CLASSES).read_text(encoding="utf-8"))
     if not classes["school"] and not classes["tags"]:
         raise PentimentoError(
-            f"train_classifier: no school and no tag to learn in {prepared / 'classes.json'}; "
+            f"train_classifier: no school and no tag to learn in {prepared / paths.CLASSES}; "
             "lower prepare.min_class_size or prepare.min_tag_size"
         )
     policy, balancing = augmentation.recorded(prepared), balance.recorded(prepared)

@@ -75,7 +75,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         plots.mkdir()
         history = pd.DataFrame(trainer.history)
         history.insert(0, "epoch", range(1, len(history) + 1))
-        history.round(5).to_csv(plots / "history.csv", index=False)
+        history.round(5).to_csv(plots / paths.HISTORY, index=False)
         _copy_grids(folder / "samples", plots, len(trainer.history))
     return {
         "epochs": len(trainer.history),

@@ -92,8 +92,8 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     with atomic_path(outputs["plots"]) as plots:
         plots.mkdir()
         table = pd.DataFrame(history).rename_axis("epoch").round(5)
-        table.to_csv(plots / "history.csv", lineterminator="\n")
-        damage_sheet(plots / "damage.png", pictures["train"][:5], params.seed)
+        table.to_csv(plots / paths.HISTORY, lineterminator="\n")
+        damage_sheet(plots / paths.DAMAGE_SHEET, pictures["train"][:5], params.seed)
     return {
         "val_psnr": round(kept["val_psnr"], 3),
         "val_psnr_start": round(kept["val_psnr_start"], 3),

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pipeline import paths
 from pipeline.archive.tables import read_table, write_table
 from pipeline.errors import PentimentoError
-
-KNOWN = Path("catalog/known.parquet")  # in the state folder
 
 
 def note_gone(state: Path, inventory: pd.DataFrame, sources: Iterable[str], now: str) -> pd.DataFrame:
@@ -48,7 +47,7 @@ def note_gone(state: Path, inventory: pd.DataFrame, sources: Iterable[str], now:
     table = pd.concat(
         [one.astype({"gone_since": "string", "moved_to": "string"}) for one in (there, missing)]
     )
-    write_table(state / KNOWN, table)
+    write_table(state / paths.KNOWN, table)
     return missing[fresh].reset_index(drop=True)
 
 
@@ -61,7 +60,7 @@ def gone(state: Path) -> pd.DataFrame:
 
 
 def _known(state: Path) -> pd.DataFrame | None:
-    file = state / KNOWN
+    file = state / paths.KNOWN
     if not file.exists():
         return None
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline import paths
 from pipeline.evaluation.report import charts
 from pipeline.evaluation.report.template import figure, fill
 
@@ -40,7 +41,7 @@ def render(sources: Sources, title: str) -> str:
         data=_data(sources, metrics),
         classifier=_classifier(sources, metrics),
         restorer=_restorer(sources),
-        enhanced=charts.picture(sources.plots / "evaluate_steps" / "enhanced.png"),
+        enhanced=charts.picture(sources.plots / "evaluate_steps" / paths.ENHANCED),
         restored=_restored(sources),
         generator=_generator(sources),
     )
@@ -75,7 +76,7 @@ def _load(folder: Path) -> dict[str, Any]:
 
 
 def _data(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
-    balance = pd.read_csv(sources.plots / "prepare" / "balance.csv")
+    balance = pd.read_csv(sources.plots / "prepare" / paths.BALANCE)
     quarantine = pd.read_parquet(sources.quarantine)
     return {
         "balance": charts.bars(
@@ -87,7 +88,7 @@ def _data(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
                 for row in balance.itertuples()
             }
         ),
-        "augmentation": charts.picture(sources.plots / "prepare" / "augmentation.webp"),
+        "augmentation": charts.picture(sources.plots / "prepare" / paths.AUGMENTATION),
         "quarantine": quarantine[["path", "reason"]].head(MAX_ROWS).to_dict("records"),
         "quarantined": len(quarantine),
         "labels": metrics["clean"]["labels"],
@@ -101,8 +102,8 @@ def _classifier(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
     counts = pd.crosstab(rows["actual"], rows["predicted"])
     classes = sorted(set(counts.index) | set(counts.columns))
     counts = counts.reindex(index=classes, columns=classes, fill_value=0)
-    per_class = pd.read_csv(plots / "per_class.csv")
-    tail, method = pd.read_csv(plots / "tail.csv"), metrics["prepare"]["balance"]
+    per_class = pd.read_csv(plots / paths.PER_CLASS)
+    tail, method = pd.read_csv(plots / paths.TAIL), metrics["prepare"]["balance"]
     compared = "f1_without" in tail
     return {
         "tail": metrics["evaluate_classifier"][name]["tail"],
@@ -120,7 +121,7 @@ def _classifier(sources: Sources, metrics: Mapping[str, Any]) -> dict[str, Any]:
             (cls, [(int(n), int(n) / max(1, int(row.sum()))) for n in row]) for cls, row in counts.iterrows()
         ],
         "per_class": per_class[per_class["set"] == name].drop(columns="set").round(3),
-        "history": _history(sources.plots / "train_classifier" / "history.csv"),
+        "history": _history(sources.plots / "train_classifier" / paths.HISTORY),
     }
 
 
@@ -138,20 +139,20 @@ def _tail(table: pd.DataFrame, method: str) -> Any:
 
 def _restorer(sources: Sources) -> dict[str, Any]:
     plots = sources.plots / "evaluate_restorer"
-    table = pd.read_csv(plots / "by_kind.csv")
+    table = pd.read_csv(plots / paths.BY_KIND)
     return {
         "psnr": table.pivot_table(index="kind", columns="method", values="psnr", sort=False).round(2),
         "ssim": table.pivot_table(index="kind", columns="method", values="ssim", sort=False).round(4),
         "panels": {file.stem: charts.picture(file) for file in sorted(plots.glob("*.png"))},
-        "damage": charts.picture(sources.plots / "train_restorer" / "damage.png"),
-        "history": _history(sources.plots / "train_restorer" / "history.csv"),
+        "damage": charts.picture(sources.plots / "train_restorer" / paths.DAMAGE_SHEET),
+        "history": _history(sources.plots / "train_restorer" / paths.HISTORY),
     }
 
 
 def _restored(sources: Sources) -> list[dict[str, Any]]:
     plots = sources.plots / "restore"
     works = []
-    for row in pd.read_csv(plots / "by_work.csv").to_dict("records"):
+    for row in pd.read_csv(plots / paths.BY_WORK).to_dict("records"):
         uri, width, height = charts.data_uri(plots / row["panel"])
         # A panel is damaged | restored | truth with two gaps of 4 pixels between them.
         works.append({**row, "uri": uri, "width": (width - 8) // 3, "height": height})
@@ -165,8 +166,8 @@ def _generator(sources: Sources) -> dict[str, Any]:
     return {
         "grids": [(file.stem.removeprefix("samples-"), charts.picture(file, 480)) for file in shown],
         "generated": charts.picture(sources.generated / "grid.png"),
-        "neighbours": charts.picture(judged / "neighbours.png"),
-        "history": _history(trained / "history.csv"),
+        "neighbours": charts.picture(judged / paths.NEIGHBOURS),
+        "history": _history(trained / paths.HISTORY),
     }
 
 
