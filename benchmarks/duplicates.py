@@ -29,7 +29,7 @@ from pipeline.catalog.checks.duplicates import centre, group_pairs, perceptual_h
 from pipeline.catalog.checks.matching import same_work, sketch
 from pipeline.catalog.checks.neighbours import candidate_pairs
 from pipeline.catalog.features import describe
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.location import file_of
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.met import MetSpec
 from pipeline.evaluation.bootstrap import mean_interval

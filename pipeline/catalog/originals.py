@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.images import read_rgb
 from pipeline.archive.tables import read_table
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.location import file_of
 from pipeline.errors import ItemError, PentimentoError
 
 _MEND = "put it back, or run `pentimento sync` and then `dvc repro`"

@@ -15,10 +15,10 @@ from pipeline import paths
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.checks.schemas import LABELS, OnViolation, validate
 from pipeline.catalog.features import matrix
+from pipeline.catalog.location import NO_PICTURE
 from pipeline.catalog.missing import Method, complete
 from pipeline.catalog.records.labels import normalise
 from pipeline.catalog.records.merge import merge
-from pipeline.catalog.sources.table import NO_PICTURE
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage

@@ -16,8 +16,8 @@ from pipeline.archive.shards import INDEX
 from pipeline.archive.tables import read_table
 from pipeline.catalog.checks import profile
 from pipeline.catalog.checks.duplicates import with_groups
+from pipeline.catalog.location import file_of
 from pipeline.catalog.sets import balance
-from pipeline.catalog.sources import file_of
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.evaluation.report.charts import thumbnail_uri
 from pipeline.evaluation.report.data_page import Card, Gallery, render

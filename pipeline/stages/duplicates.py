@@ -13,7 +13,7 @@ from pipeline.catalog.checks.duplicates import grouped
 from pipeline.catalog.checks.matching import Sketch, same_work, sketch
 from pipeline.catalog.checks.neighbours import Neighbours, neighbours
 from pipeline.catalog.features import matrix
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.location import file_of
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 

@@ -9,7 +9,7 @@ from pipeline.archive.packs import Reduced
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog import features
 from pipeline.catalog.checks.duplicates import centre
-from pipeline.catalog.sources import file_of
+from pipeline.catalog.location import file_of
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 

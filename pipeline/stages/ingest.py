@@ -18,8 +18,8 @@ from pipeline.archive.packs import Reduced
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.checks.duplicates import perceptual_hash
 from pipeline.catalog.checks.schemas import OnViolation, validate
-from pipeline.catalog.sources import FIELDS, file_of
-from pipeline.catalog.sources.table import NO_PICTURE
+from pipeline.catalog.location import NO_PICTURE, file_of
+from pipeline.catalog.sources.base import FIELDS
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage

@@ -12,7 +12,8 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.tables import write_table
-from pipeline.catalog.sources import AnySpec, file_of, list_items
+from pipeline.catalog.location import file_of
+from pipeline.catalog.sources import AnySpec, list_items
 from pipeline.catalog.sources.base import as_json, is_writable, spelt
 from pipeline.catalog.sources.gone import note_gone
 from pipeline.errors import ItemError

@@ -19,13 +19,13 @@ from pipeline.archive.shards import INDEX, Planned, Shards, renew_shards
 from pipeline.archive.tables import read_table
 from pipeline.catalog.checks.duplicates import with_groups
 from pipeline.catalog.checks.schemas import OnViolation, validate
+from pipeline.catalog.location import file_of
 from pipeline.catalog.missing import completed, keep_in_train
 from pipeline.catalog.sets import augmentation
 from pipeline.catalog.sets.augmentation import Policy
 from pipeline.catalog.sets.balance import Balance, Balancing, Rare, settle_rare
 from pipeline.catalog.sets.presets import PresetName, objections, preset_policy
 from pipeline.catalog.sets.split import GroupBy, leak_groups, split_groups
-from pipeline.catalog.sources import file_of
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.params import StageParams
 from pipeline.progress import track

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.sources import FIELDS
+from pipeline.catalog.sources.base import FIELDS
 
 RECORDED, MISSING = "recorded", "missing"
 MAX_NAMES = 40  # of a histogram of names; the others are counted together

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.catalog.sources import FIELDS
+from pipeline.catalog.sources.base import FIELDS
 from pipeline.errors import PentimentoError
 
 # One statement in several columns: years come from the record whose written date is kept, or agrees with it.

@@ -7,23 +7,21 @@ file with a `Spec` (its parameters) and an entry in `AnySpec`; docs/sources.md s
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.catalog.sources.base import FIELDS, Item, base_folder
+from pipeline.catalog.sources.base import FIELDS, Item
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.iiif import IiifSpec
 from pipeline.catalog.sources.met import MetSpec
 from pipeline.catalog.sources.table import TableSpec
-from pipeline.environment import state_dir
-from pipeline.errors import ItemError, PentimentoError
+from pipeline.errors import PentimentoError
 
 AnySpec = Annotated[MetSpec | FolderSpec | TableSpec | IiifSpec, Field(discriminator="kind")]
 
-__all__ = ["FIELDS", "AnySpec", "Item", "file_of", "list_items"]
+__all__ = ["FIELDS", "AnySpec", "Item", "list_items"]
 
 
 def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
@@ -49,27 +47,3 @@ def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:
             f"inventory.sources: {len(doubled)} ids occur twice, the first is '{doubled[0]}'"
         )
     return items
-
-
-def file_of(location: str, path: str, root: Path) -> Path:
-    """The picture file of an inventory row.
-
-    Raises:
-        ItemError: when the path leads out of its source, or nowhere.
-    """
-    base, real = _base(location, root, state_dir(root) if location.startswith("state:") else None)
-    file = base / path
-    try:
-        inside = file.resolve().is_relative_to(real)
-    except (RuntimeError, ValueError) as error:  # a link that leads to itself; a name with a NUL
-        raise ItemError(f"path cannot be followed: {path!a}: {error}") from None
-    if not inside:
-        raise ItemError(f"path leads out of its source: {path}")
-    return file
-
-
-@lru_cache(maxsize=64)
-def _base(location: str, root: Path, state: Path | None) -> tuple[Path, Path]:
-    """A location's folder, as it is and without links; `state` is what it may depend on."""
-    base = base_folder(location, root)
-    return base, base.resolve()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import re
@@ -13,8 +12,6 @@ from typing import Any
 
 from pydantic import Field
 
-from pipeline.environment import clone_dir, state_dir
-from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 
 # What the catalog knows of a work, whatever source it is from: written values, not yet normalised.
@@ -32,7 +29,7 @@ class Item:
 
     id: str  # unique in the archive: "<source name>:<key in the source>"
     source: str  # the source's name
-    location: str  # folder of the pictures, as `base_folder` takes it
+    location: str  # folder of the pictures, as `location.base_folder` takes it
     path: str  # of the picture, relative to that folder, with forward slashes
     record: dict[str, Any] = field(default_factory=dict)  # as published
     fields: dict[str, Any] = field(default_factory=dict)  # what of it fills FIELDS
@@ -54,43 +51,6 @@ class SourceSpec(StageParams):
     def items(self, root: Path) -> Iterator[Item]:
         """The source's items."""
         raise NotImplementedError
-
-
-def base_folder(location: str, root: Path) -> Path:
-    """The folder that a location stands for.
-
-    package:NAME, state:PATH (in the state folder), an absolute path, or one relative to the clone.
-
-    Raises:
-        PentimentoError: when there is no such package, folder or file.
-    """
-    if location.startswith("package:"):
-        package = location.removeprefix("package:")
-        try:
-            spec = importlib.util.find_spec(package)
-        except (ImportError, ValueError):
-            spec = None
-        if spec is None or not spec.submodule_search_locations:
-            raise PentimentoError(
-                f"inventory.sources: package '{package}' is not installed; `pip install {package}`"
-            )
-        return Path(spec.submodule_search_locations[0])
-    try:
-        folder = place(location, root)
-        folder.stat()
-    except FileNotFoundError:
-        raise PentimentoError(f"inventory.sources: location '{location}' does not exist ({folder})") from None
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise PentimentoError(f"inventory.sources: location '{location}': {reason}") from None
-    return folder
-
-
-def place(location: str, root: Path) -> Path:
-    """Where a location that is no package lies, whether or not it is there."""
-    if location.startswith("state:"):
-        return state_dir(root) / location.removeprefix("state:")
-    return clone_dir(root) / Path(location).expanduser()
 
 
 def is_writable(name: str) -> bool:

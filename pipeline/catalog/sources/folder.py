@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from pipeline.archive.images import SUFFIXES
-from pipeline.catalog.sources.base import Item, SourceSpec, base_folder
+from pipeline.catalog.location import base_folder
+from pipeline.catalog.sources.base import Item, SourceSpec
 from pipeline.errors import PentimentoError
 
 

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, place, spelt
+from pipeline.catalog.location import local_path
+from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, spelt
 from pipeline.catalog.sources.iiif_documents import Documents, is_web
 from pipeline.catalog.sources.iiif_image import Size, addresses
 from pipeline.catalog.sources.iiif_manifest import (
@@ -88,7 +89,7 @@ class IiifSpec(SourceSpec):
         from pipeline.catalog.sources.download import Downloader
 
         host = urlsplit(self.location).hostname if is_web(self.location) else None
-        with Downloader(place(self.downloads, root), self.http, [host] if host else []) as downloader:
+        with Downloader(local_path(self.downloads, root), self.http, [host] if host else []) as downloader:
             walk = _Walk(self, downloader)
             views = walk.views(Documents(self.title, self.location, root, downloader))
             label = f"inventory: pictures of {self.title}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.catalog.sources.base import base_folder
+from pipeline.catalog.location import base_folder
 from pipeline.catalog.sources.contents import read_json
 from pipeline.errors import ItemError, PentimentoError
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.catalog.sources.base import Item, SourceSpec, base_folder, spelt, text, whole
+from pipeline.catalog.location import base_folder
+from pipeline.catalog.sources.base import Item, SourceSpec, spelt, text, whole
 from pipeline.catalog.sources.contents import parse_json
 from pipeline.catalog.sources.folder import picture_files
 from pipeline.errors import ItemError, PentimentoError

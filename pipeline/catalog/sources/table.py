@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, base_folder, text
+from pipeline.catalog.location import NO_PICTURE, base_folder
+from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, text
 from pipeline.catalog.sources.maps import MAPS, ColumnMap, year
 from pipeline.catalog.sources.rows import Row, Table, read_rows
 from pipeline.errors import PentimentoError
 
-NO_PICTURE = "the record names no picture"
 _NO_IDS = frozenset(("nan", "none", "null", "n/a", "#n/a"))
 
 

@@ -18,7 +18,7 @@ from pipeline.catalog.checks.profile import (
     suspect_works,
     unaccounted,
 )
-from pipeline.catalog.sources import FIELDS
+from pipeline.catalog.sources.base import FIELDS
 
 
 def tables(count: int = 10, aside: int = 2) -> Tables:

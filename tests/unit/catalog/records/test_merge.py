@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.catalog.records.merge import CONFLICT_COLUMNS, merge
-from pipeline.catalog.sources import FIELDS
+from pipeline.catalog.sources.base import FIELDS
 from pipeline.errors import PentimentoError
 
 WHOLE = ("year_begin", "year_end")

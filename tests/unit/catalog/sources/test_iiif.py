@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from pydantic import TypeAdapter
 
-from pipeline.catalog.sources import AnySpec, Item, file_of, list_items
+from pipeline.catalog.location import file_of
+from pipeline.catalog.sources import AnySpec, Item, list_items
 from pipeline.errors import PentimentoError
 from tests.unit.catalog.sources.iiif_server import Handler, Server, jpeg
 

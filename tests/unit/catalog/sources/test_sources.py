@@ -14,7 +14,8 @@ from PIL import Image
 from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
-from pipeline.catalog.sources import AnySpec, file_of, list_items
+from pipeline.catalog.location import file_of
+from pipeline.catalog.sources import AnySpec, list_items
 from pipeline.catalog.sources.base import as_json
 from pipeline.catalog.sources.manners import Manners
 from pipeline.errors import ItemError, PentimentoError
