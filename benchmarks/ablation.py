@@ -45,7 +45,6 @@ from torch.nn import functional
 from pipeline import paths
 from pipeline.archive.shards import Shards
 from pipeline.damage import damage
-from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.restoration import score
 from pipeline.models.lite0 import Lite0
 from pipeline.models.registry import build
@@ -53,6 +52,7 @@ from pipeline.models.surroundings import surroundings
 from pipeline.models.unet import GatedBlock, ResidualUNet
 from pipeline.params import load_params
 from pipeline.progress import track
+from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.fill import fillers
 from pipeline.stages.train_restorer import ARCHITECTURE, Params, make_task, make_trainer
 from pipeline.training.adversarial import steepness

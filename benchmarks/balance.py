@@ -30,7 +30,7 @@ from pipeline.catalog.features import describe
 from pipeline.catalog.sets.augmentation import build, strengthen
 from pipeline.catalog.sets.balance import METHODS, plan, synthesise
 from pipeline.catalog.sets.presets import preset_policy
-from pipeline.evaluation.bootstrap import mean_interval
+from pipeline.resampling.bootstrap import mean_interval
 
 LARGEST, RATIO, HELD_OUT, PART = 40, 20, 6, 4
 # Inverse strengths of the L2 penalty: each method's best of 0.01 to 1000 for the tail, on other repeats.

@@ -45,10 +45,10 @@ from pipeline.catalog.originals import read_originals, works_of
 from pipeline.damage import MASKED, damage
 from pipeline.damage.texture import shown
 from pipeline.errors import ItemError
-from pipeline.evaluation.bootstrap import Interval, mean_interval
 from pipeline.evaluation.detection import compare, noticeable
 from pipeline.evaluation.restoration import psnr
 from pipeline.progress import say, track
+from pipeline.resampling.bootstrap import Interval, mean_interval
 from pipeline.restoration.methods.detect import ClassicalDetector
 from pipeline.restoration.methods.interface import Detector, Filler, FillFailed, Mask, Pixels, Place
 from pipeline.restoration.methods.learnt_detector import LearntDetector

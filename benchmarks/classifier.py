@@ -29,10 +29,10 @@ from pipeline.archive.shards import Shards
 from pipeline.catalog.sets import augmentation, balance
 from pipeline.catalog.sets.augmentation import build
 from pipeline.evaluation.classification import Scored, judge
-from pipeline.evaluation.cross_validation import out_of_fold
 from pipeline.models.classifier import Classifier, assemble, probabilities
 from pipeline.models.cnn import PlainCNN
 from pipeline.params import load_params
+from pipeline.resampling.cross_validation import majority_out_of_fold, out_of_fold, stratified_folds
 from pipeline.stages.train_classifier import Params
 from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
@@ -87,7 +87,7 @@ class Benchmark:
                 label=f"head {fold + 1}",
             )  # fmt: skip
 
-        return out_of_fold(fit_predict, self.labels.school, self.groups, self.folds, 0)
+        return self._cross_validate(fit_predict)
 
     def scratch_cnn(self, epochs: int) -> Any:
         """Logits and most frequent classes by folds: the CNN from scratch."""
@@ -109,7 +109,11 @@ class Benchmark:
             network = trainer.fit(f"cnn {fold + 1}").cpu()
             return Classifier(assemble(network), card).logits([self.pictures[n] for n in test])
 
-        return out_of_fold(fit_predict, self.labels.school, self.groups, self.folds, 0)
+        return self._cross_validate(fit_predict)
+
+    def _cross_validate(self, fit_predict: Any) -> Any:
+        folds = stratified_folds(self.labels.school, self.groups, self.folds, 0)
+        return out_of_fold(fit_predict, folds), majority_out_of_fold(self.labels.school, folds)
 
     def judge(self, logits: Any, common: Any) -> dict[str, Any]:
         """All figures of out-of-fold logits."""

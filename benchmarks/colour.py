@@ -28,8 +28,8 @@ from pipeline import environment, paths
 from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.damage import damage
-from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.progress import track
+from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.classical import LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel
 from pipeline.restoration.methods.interface import Look, Pixels

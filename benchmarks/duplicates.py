@@ -32,7 +32,7 @@ from pipeline.catalog.features import describe
 from pipeline.catalog.location import file_of
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.met import MetSpec
-from pipeline.evaluation.bootstrap import mean_interval
+from pipeline.resampling.bootstrap import mean_interval
 
 KINDS = ("crop", "resize", "jpeg", "border", "rotate", "all")
 

@@ -26,8 +26,8 @@ from pipeline.archive.images import read_rgb
 from pipeline.catalog.checks.duplicates import near_groups, perceptual_hash
 from pipeline.catalog.checks.faults import Limits, suspects
 from pipeline.catalog.features import describe
-from pipeline.evaluation.bootstrap import interval
 from pipeline.params import load_params
+from pipeline.resampling.bootstrap import interval
 from pipeline.stages.suspects import Params
 
 

@@ -18,12 +18,13 @@ from pipeline.reference import key_comments, params_page
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"catalog", "training", "evaluation", "restoration", "generation"}
-GROUND_FLOOR = {"damage", "models"}
+GROUND_FLOOR = {"damage", "models", "resampling"}
 FREE = set(GROUND)
 MAY_IMPORT = {
     "archive": {"archive"},
     "damage": {"damage", "archive"},
     "models": {"models", "archive"},
+    "resampling": {"resampling"},
     **{group: {group, "archive"} | GROUND_FLOOR for group in GROUPS},
     "stages": GROUPS | GROUND_FLOOR | {"archive", "stage", "stages"},
     "stage": {"archive"},

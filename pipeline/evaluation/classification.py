@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from pipeline.evaluation.bootstrap import Interval, interval
+from pipeline.resampling.bootstrap import Interval, interval
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.bootstrap import Interval
+from pipeline.resampling.bootstrap import Interval, percentiles
 
 Features = NDArray[np.floating]
 
@@ -56,9 +56,7 @@ def kernel_distance_interval(
         )
         for _ in range(repeats)
     ]
-    low, high = np.quantile(found, [0.025, 0.975])
-    value = kernel_distance(x, y)
-    return {"value": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+    return percentiles(kernel_distance(x, y), np.array(found))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.evaluation.bootstrap import Interval, mean_interval
+from pipeline.resampling.bootstrap import Interval, mean_interval
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)

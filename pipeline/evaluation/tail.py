@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.evaluation.bootstrap import interval
 from pipeline.evaluation.classification import Floats, Ints, Scored, confusion, rates
+from pipeline.resampling.bootstrap import interval
 
 SHARE = 1 / 3  # of the classes
 

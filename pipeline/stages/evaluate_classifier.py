@@ -20,10 +20,10 @@ from pipeline.catalog.sets import augmentation, balance
 from pipeline.catalog.sets.augmentation import build
 from pipeline.catalog.sets.balance import Balancing
 from pipeline.evaluation.classification import Scored, confusion_rows, judge, per_class, roc_curves
-from pipeline.evaluation.cross_validation import out_of_fold
 from pipeline.evaluation.tail import by_class, rarest, tail_figures
 from pipeline.models.classifier import Classifier, load_classifier, probabilities
 from pipeline.params import StageParams
+from pipeline.resampling.cross_validation import majority_out_of_fold, out_of_fold, stratified_folds
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.classifier import Losses, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
@@ -131,8 +131,9 @@ class _Folds:
                 label=f"evaluate_classifier: balance {name}, fold {fold + 1}/{count}",
             )  # fmt: skip
 
-        logits, common = out_of_fold(fit_predict, self.labels.school, self.groups, count, self.params.seed)
-        return _scored(self.classifier, self.labels, logits, common)
+        folds = stratified_folds(self.labels.school, self.groups, count, self.params.seed)
+        common = majority_out_of_fold(self.labels.school, folds)
+        return _scored(self.classifier, self.labels, out_of_fold(fit_predict, folds), common)
 
 
 def _write_plots(

@@ -16,10 +16,10 @@ from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.restoration import best_methods, psnr, score, summary
 from pipeline.params import StageParams
 from pipeline.progress import say, track
+from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import Filler, Mask, Pixels
 from pipeline.restoration.methods.learnt_filler import LearntFiller

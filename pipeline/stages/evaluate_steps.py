@@ -26,11 +26,11 @@ from pipeline.archive.sheets import contact_sheet
 from pipeline.catalog.originals import read_originals, works_of
 from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.bootstrap import mean_interval
 from pipeline.evaluation.detection import compare
 from pipeline.evaluation.restoration import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
+from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.choice import CLASSICAL, LEARNT
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel, difference

@@ -9,16 +9,15 @@ models, not of the labels, and would bury the few works worth looking at: see `L
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import PentimentoError
+from pipeline.resampling.cross_validation import Fold, out_of_fold, stratified_folds
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -134,13 +133,11 @@ def _judge(
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Which rows are suspect (N,), and the out-of-fold probabilities (N, K) that say so."""
     trusted = np.ones(len(codes), bool)
-    first = {c: _out_of_fold(codes, inputs, groups, trusted, (folds, seed), c) for c in PENALTIES}
+    foldings = [stratified_folds(codes, groups, folds, seed + turn) for turn in range(REPEATS)]
+    first = {c: _logits(codes, inputs, trusted, foldings[0], c) for c in PENALTIES}
     penalty = min(first, key=lambda c: _calibrated(first[c], codes)[1])
     for _ in range(ROUNDS):
-        logits = [
-            _out_of_fold(codes, inputs, groups, trusted, (folds, seed + turn), penalty)
-            for turn in range(REPEATS)
-        ]
+        logits = [_logits(codes, inputs, trusted, folding, penalty) for folding in foldings]
         chance, _ = _calibrated(np.mean(logits, axis=0), codes)
         found = confident_faults(codes, chance)
         # A class whose works are mostly suspect is still learnt from all of them: it must not vanish.
@@ -177,40 +174,29 @@ def _share(codes: Ints, found: NDArray[np.bool_]) -> Floats:
     return np.asarray(share[codes], np.float64)
 
 
-def _out_of_fold(
-    codes: Ints,
-    inputs: Floats,
-    groups: Ints,
-    trusted: NDArray[np.bool_],
-    folding: tuple[int, int],
-    penalty: float,
+def _logits(
+    codes: Ints, inputs: Floats, trusted: NDArray[np.bool_], folds: Sequence[Fold], penalty: float
 ) -> Floats:
     """Logits (N, K), each row by a model that saw neither it nor a row of its group."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedGroupKFold
 
-    folds, seed = folding
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    classes = int(codes.max()) + 1
-    logits = np.zeros((len(codes), classes))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a class has fewer works than there are folds
-        parts: list[Any] = list(splitter.split(inputs, codes, groups))
-    for train, test in parts:
-        kept = train[trusted[train]]
+    classes, scale = int(codes.max()) + 1, np.sqrt(inputs.shape[1]) / _SPREAD
+
+    def fit_predict(_: int, train: Ints, test: Ints) -> Floats:
+        kept, logits = train[trusted[train]], np.zeros((len(test), classes))
         if len(np.unique(codes[kept])) < 2:
-            continue  # nothing to tell apart: all classes are as likely
+            return logits  # nothing to tell apart: all classes are equally likely
         centre = inputs[kept].mean(axis=0)
-        scale = np.sqrt(inputs.shape[1]) / _SPREAD
         model = LogisticRegression(C=penalty, max_iter=300)
         model.fit((inputs[kept] - centre) * scale, codes[kept])
         scores = model.decision_function((inputs[test] - centre) * scale)
         if scores.ndim == 1:  # two classes: one column, of the second against the first
             scores = np.stack([-scores / 2, scores / 2], axis=1)
-        logits[np.ix_(test, model.classes_)] = scores
-        unseen = np.setdiff1d(np.arange(classes), model.classes_)
-        logits[np.ix_(test, unseen)] = scores.min(axis=1, keepdims=True)
-    return logits
+        logits[:] = scores.min(axis=1, keepdims=True)  # of classes that the model has not seen
+        logits[:, model.classes_] = scores
+        return logits
+
+    return out_of_fold(fit_predict, folds)
 
 
 def _calibrated(logits: Floats, codes: Ints) -> tuple[Floats, float]:

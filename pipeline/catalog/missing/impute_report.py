@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from pipeline.catalog.missing import names, parse
 from pipeline.catalog.missing.complete import complete, recorded, task_of
-from pipeline.catalog.missing.impute_intervals import Draws, Interval
 from pipeline.catalog.missing.leave import Drop, Leave
 from pipeline.catalog.missing.predictors import same_fact
 from pipeline.catalog.missing.registry import label
 from pipeline.catalog.missing.task import Bools, Floats, Kind, Spec
 from pipeline.errors import PentimentoError
 from pipeline.progress import track
+from pipeline.resampling.bootstrap import ClusterBootstrap, Interval, divide
 
 BASELINE: dict[Kind, str] = {"name": "fill:mode", "number": "fill:median"}
 _LEAST = 20  # known values, to compare methods on
+_OFTEN = 5  # works of a name that counts in macro-F1
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _without(one: Column, part: Bools) -> pd.DataFrame:
 
 def _judge(one: Column, said: Mapping[str, _Said], hiding: Hiding) -> dict[str, Any]:
     hidden = one.hidden
-    draws = Draws(one.groups[hidden], hiding.repeats, hiding.seed)
+    draws = ClusterBootstrap(one.groups[hidden], hiding.repeats, hiding.seed)
     baseline = _score(one, said[BASELINE[one.kind]])[hidden]
     rows: list[dict[str, Any]] = []
     for name, answer in said.items():
@@ -255,7 +256,7 @@ def _judge(one: Column, said: Mapping[str, _Said], hiding: Hiding) -> dict[str, 
     }
 
 
-def _figures(one: Column, answer: _Said, draws: Draws) -> dict[str, Interval | None]:
+def _figures(one: Column, answer: _Said, draws: ClusterBootstrap) -> dict[str, Interval | None]:
     completed = answer.completed[one.hidden]
     score = _score(one, answer)[one.hidden] * completed
     if one.kind == "number":
@@ -264,11 +265,32 @@ def _figures(one: Column, answer: _Said, draws: Draws) -> dict[str, Interval | N
             "mae": draws.ratio(score, completed),
             "within": draws.ratio((score <= tolerance) * completed, completed),
         }
-    truth, values = one.truth[one.hidden][completed], answer.values[one.hidden][completed]
     return {
         "accuracy": draws.ratio(score, completed),
-        "macro_f1": draws.macro_f1(truth, values, completed),
+        "macro_f1": macro_f1(draws, one.truth[one.hidden], answer.values[one.hidden]),
     }
+
+
+def macro_f1(draws: ClusterBootstrap, truth: NDArray[Any], said: NDArray[Any]) -> Interval | None:
+    """Macro-F1 of the names `said` (N,) against `truth` (N,), where something was said.
+
+    Only names with five true works or more count: a rarer name is missing from so many resamples that
+    the interval would not hold the figure. None when there is no such name.
+    """
+    answered = np.array([name is not None for name in said], bool)
+    found, codes = np.unique(
+        np.concatenate([truth[answered], said[answered]]).astype(str), return_inverse=True
+    )
+    true, guess = np.full(len(truth), -1), np.full(len(truth), -1)
+    true[answered], guess[answered] = np.split(codes, 2)
+    hits = draws.counts(np.where(true == guess, true, -1), len(found))
+    both = draws.counts(true, len(found)) + draws.counts(guess, len(found))
+    counted = np.bincount(true[answered], minlength=len(found)) >= _OFTEN
+    if not counted.any():
+        return None
+    hits, both = hits[:, counted], both[:, counted]
+    f1 = divide(2 * hits, both)  # (R + 1, names); NaN for a name that was not drawn
+    return draws.interval(divide(np.nansum(f1, axis=1), (both > 0).sum(axis=1)))
 
 
 def _score(one: Column, answer: _Said) -> Floats:

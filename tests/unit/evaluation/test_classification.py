@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics
 
-from pipeline.errors import PentimentoError
 from pipeline.evaluation.classification import (
     Scored,
     average_precision,
@@ -23,7 +22,6 @@ from pipeline.evaluation.classification import (
     roc_curves,
     school_figures,
 )
-from pipeline.evaluation.cross_validation import folds, out_of_fold
 
 
 def scores(predicted, classes=3):
@@ -137,29 +135,3 @@ def test_tables():
 def test_mean_ap_leaves_out_tags_that_no_work_has():
     truth = np.array([[True, False], [False, False]])
     assert mean_ap(truth, np.array([[0.9, 0.5], [0.1, 0.5]])) == 1.0
-
-
-def test_folds_judge_every_work_once_and_keep_groups_together():
-    rng = np.random.default_rng(0)
-    classes, groups = np.repeat([0, 1, 2], [20, 15, 3]), rng.integers(0, 25, 38)
-    judged = []
-    for train, test in folds(classes, groups, 5, seed=0):
-        assert not set(groups[train]) & set(groups[test])
-        assert sorted([*train, *test]) == list(range(38))
-        judged += test.tolist()
-    assert sorted(judged) == list(range(38))
-
-
-def test_out_of_fold_puts_rows_back_and_knows_what_was_frequent():
-    classes, groups = np.array([0] * 6 + [1] * 4), np.arange(10)
-    logits, common = out_of_fold(
-        lambda fold, train, test: np.stack([test, np.full(len(test), fold)], 1), classes, groups, 2, 0
-    )
-    assert logits[:, 0].tolist() == list(range(10))
-    assert set(logits[:, 1]) == {0.0, 1.0}
-    assert (common == 0).all()
-
-
-def test_too_many_folds_are_refused():
-    with pytest.raises(PentimentoError, match="3 folds need as many groups"):
-        list(folds(np.zeros(4, int), np.array([0, 0, 1, 1]), 3, 0))

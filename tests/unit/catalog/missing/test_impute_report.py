@@ -10,9 +10,9 @@ from sklearn.metrics import f1_score
 
 from flows.params_file import set_missing
 from pipeline.catalog.missing import impute_plot, impute_table
-from pipeline.catalog.missing.impute_intervals import Draws
-from pipeline.catalog.missing.impute_report import Hiding, all_methods, compare
+from pipeline.catalog.missing.impute_report import Hiding, all_methods, compare, macro_f1
 from pipeline.errors import PentimentoError
+from pipeline.resampling.bootstrap import ClusterBootstrap
 
 
 def works(size: int = 90, artists: int = 30) -> pd.DataFrame:
@@ -113,19 +113,10 @@ def test_too_little_to_compare_is_said() -> None:
 def test_macro_f1_is_that_of_the_usual_definition() -> None:
     rng = np.random.default_rng(0)
     truth, said = (rng.choice(["a", "b", "c"], 60) for _ in range(2))
-    found = Draws(np.arange(60), 100, 0).macro_f1(truth, said, np.ones(60, bool))
+    found = macro_f1(ClusterBootstrap(np.arange(60), 100, 0), truth, said)
     assert found is not None
     assert found["value"] == pytest.approx(f1_score(truth, said, average="macro"), abs=1e-4)
     assert found["low"] <= found["value"] <= found["high"]
-
-
-def test_groups_are_drawn_whole_so_that_alike_works_widen_the_interval() -> None:
-    right = np.repeat(np.arange(20) % 2, 10)
-    alone = Draws(np.arange(200), 500, 0).ratio(right, np.ones(200))
-    whole = Draws(np.repeat(np.arange(20), 10), 500, 0).ratio(right, np.ones(200))
-    assert alone and whole
-    assert whole["high"] - whole["low"] > 2 * (alone["high"] - alone["low"])
-    assert Draws(np.arange(3), 10, 0).ratio(np.zeros(3), np.zeros(3)) is None
 
 
 def test_interpolation_follows_the_named_order() -> None:
