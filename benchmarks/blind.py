@@ -46,7 +46,7 @@ from pipeline.damage import MASKED, damage
 from pipeline.damage.texture import shown
 from pipeline.errors import ItemError
 from pipeline.evaluation.detection import compare, noticeable
-from pipeline.evaluation.restoration import psnr
+from pipeline.metrics import psnr
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import Interval, mean_interval
 from pipeline.restoration.methods.detect import ClassicalDetector

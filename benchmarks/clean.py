@@ -38,12 +38,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import pandas as pd
-from improving import add_arguments, chosen, one_thread, print_table, psnr, report, ssim, timed, whole
+from improving import add_arguments, chosen, one_thread, print_table, report, ssim, timed, whole
 from pretraining import Pictures
 
 from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.errors import PentimentoError
+from pipeline.metrics import psnr
 from pipeline.progress import track
 from pipeline.restoration.methods.classical import LevelsAndDenoise
 from pipeline.restoration.methods.interface import Pixels

@@ -27,11 +27,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
-from improving import add_arguments, chosen, middle, one_thread, print_table, psnr, report, ssim, timed, whole
+from improving import add_arguments, chosen, middle, one_thread, print_table, report, ssim, timed, whole
 from pretraining import Pictures
 
 from pipeline import paths
 from pipeline.errors import PentimentoError
+from pipeline.metrics import psnr
 from pipeline.progress import track
 from pipeline.restoration.methods.interface import Look, Pixels
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer

@@ -17,7 +17,7 @@ from pipeline import environment, paths
 from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.archive.tiling import Grid, Tile, Values, run_tiles
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.restoration import CEILING, ssim_map, summary
+from pipeline.evaluation.restoration import ssim_map, summary
 from pipeline.restoration.methods.interface import Enhancer, Pixels
 from pipeline.restoration.work.enhancing import apply
 
@@ -108,12 +108,6 @@ def timed(work: Any, *arguments: Any) -> tuple[Pixels, float]:
     made = work(*arguments)
     seconds = time.process_time() - began
     return np.asarray(np.rint(np.clip(made, 0, 1) * 255) / 255, np.float32), seconds
-
-
-def psnr(pixels: Any, truth: Any) -> float:
-    """Peak signal-to-noise ratio in dB, peak 1."""
-    error = float(np.mean(np.square(pixels.astype(np.float64) - truth)))
-    return CEILING if error == 0 else min(CEILING, -10 * float(np.log10(error)))
 
 
 def ssim(pixels: Pixels, truth: Pixels) -> float:

@@ -36,7 +36,7 @@ from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import Shards
 from pipeline.damage import damage
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.restoration import psnr
+from pipeline.metrics import psnr
 from pipeline.models.inference import PACKAGES, Array, Engine, Precision, Session
 from pipeline.progress import track
 from pipeline.restoration.methods.interface import Mask, Pixels

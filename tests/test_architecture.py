@@ -18,9 +18,10 @@ from pipeline.reference import key_comments, params_page
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = {"catalog", "training", "evaluation", "restoration", "generation"}
-GROUND_FLOOR = {"damage", "models", "resampling"}
+GROUND_FLOOR = {"damage", "metrics", "models", "resampling"}
 FREE = set(GROUND)
 MAY_IMPORT = {
+    "metrics": set(),
     "archive": {"archive"},
     "damage": {"damage", "archive"},
     "models": {"models", "archive"},

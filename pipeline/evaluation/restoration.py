@@ -8,20 +8,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.metrics import psnr
 from pipeline.resampling.bootstrap import Interval, mean_interval
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)
-
-CEILING = 100.0  # dB; what a perfect match counts as, so that means stay finite
-
-
-def psnr(pixels: Pixels, truth: Pixels, mask: Mask) -> float:
-    """Peak signal-to-noise ratio in dB over the masked pixels, peak 1; NaN when none is masked."""
-    if not mask.any():
-        return float("nan")
-    error = float(np.mean(np.square(pixels[mask].astype(np.float64) - truth[mask])))
-    return CEILING if error == 0 else min(CEILING, -10 * float(np.log10(error)))
 
 
 def ssim_map(pixels: Pixels, truth: Pixels) -> NDArray[np.float64]:

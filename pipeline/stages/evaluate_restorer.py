@@ -16,7 +16,8 @@ from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
-from pipeline.evaluation.restoration import best_methods, psnr, score, summary
+from pipeline.evaluation.restoration import best_methods, score, summary
+from pipeline.metrics import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import mean_interval

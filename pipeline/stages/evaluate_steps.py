@@ -27,7 +27,7 @@ from pipeline.catalog.originals import read_originals, works_of
 from pipeline.damage import MASKED, damage
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.detection import compare
-from pipeline.evaluation.restoration import psnr
+from pipeline.metrics import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import mean_interval
@@ -170,8 +170,8 @@ class _Methods:
             for name, method in self.enhancers.items():
                 after = apply(method.tuned(look), before)
                 row = {"step": "enhance", "kind": kind, "method": name}
-                figures = {"psnr": _psnr(after, truth), "colour": difference(after, truth)}
-                figures |= {"psnr_before": _psnr(before, truth), "colour_before": difference(before, truth)}
+                figures = {"psnr": psnr(after, truth), "colour": difference(after, truth)}
+                figures |= {"psnr_before": psnr(before, truth), "colour_before": difference(before, truth)}
                 yield row | figures, [before, after, truth]
 
     def _look(self, pixels: Pixels) -> Look:
@@ -189,7 +189,7 @@ class _Methods:
             small = _rounded(reduced(whole, scale))
             for name, method in methods.items():
                 after = apply(method, small)
-                figure = _psnr(_luma(after), _luma(whole))
+                figure = psnr(_luma(after), _luma(whole))
                 yield {"step": f"upscale_x{scale}", "kind": "reduced", "method": name, "psnr": figure}
 
 
@@ -250,10 +250,6 @@ def _middle(pixels: Pixels) -> Pixels:
 def _rounded(pixels: Any) -> Pixels:
     """As an 8-bit file would hold it."""
     return np.asarray(np.round(np.clip(pixels, 0, 1) * 255) / 255, np.float32)
-
-
-def _psnr(pixels: Pixels, truth: Pixels) -> float:
-    return psnr(pixels, truth, np.ones(truth.shape[:2], np.bool_))
 
 
 def _luma(pixels: Pixels) -> Pixels:

@@ -16,6 +16,7 @@ from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError, PentimentoError
+from pipeline.metrics import psnr
 from pipeline.progress import track
 from pipeline.restoration.methods.kit import load_kit
 from pipeline.restoration.methods.settings import Settings
@@ -95,16 +96,10 @@ def _metrics(table: pd.DataFrame, failures: dict[str, str]) -> Metrics:
 def _figures(before: Pixels, after: Pixels, truth: Pixels, hole: NDArray[np.bool_]) -> dict[str, float]:
     """PSNR in dB of 8-bit sRGB against the truth, inside the mask and over the whole picture."""
     return {
-        f"{where}_{when}": _psnr(pixels, truth, mask)
+        f"{where}_{when}": psnr(pixels, truth, mask, peak=255)
         for when, pixels in (("before", before), ("after", after))
         for where, mask in (("inside", hole), ("whole", np.ones_like(hole)))
     }
-
-
-def _psnr(pixels: Pixels, truth: Pixels, mask: NDArray[np.bool_]) -> float:
-    difference = pixels[mask].astype(np.float64) - truth[mask]
-    error = float((difference**2).mean())
-    return float(10 * np.log10(255**2 / max(error, 1e-4)))  # equal pictures count as 108 dB
 
 
 def _methods(proof: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
+from pipeline.metrics import decibels
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, ratio, turned
 from pipeline.training.precision import autocast
@@ -122,7 +123,7 @@ class MendingTask:
             for batch in batches:
                 held = {key: tensor.to(device) for key, tensor in batch.items()}
                 mended = self._mend(network, held).clamp(0, 1)
-                found.append(psnr(mended.detach(), held["truth"]))
+                found.append(decibels((mended.detach() - held["truth"]).square().mean((1, 2, 3))))
             row[f"psnr_{name}"] = float(torch.cat(found).mean())
         return {"val_psnr": float(np.mean(list(row.values()))), **row}
 
@@ -245,11 +246,6 @@ def stack(examples: Sequence[Example]) -> Batch:
         name: torch.from_numpy(np.stack([example[name] for example in examples])).permute(0, 3, 1, 2)
         for name in examples[0]
     }
-
-
-def psnr(values: Tensor, truth: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio of each picture (N, C, H, W) in [0, 1], dB, at most 100: (N,)."""
-    return -10 * torch.log10((values - truth).square().mean((1, 2, 3)).clamp(min=1e-10))
 
 
 def _cleaning(picture: Pixels, sigma: float, truth: Pixels) -> Example:

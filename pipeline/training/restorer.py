@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
+from pipeline.metrics import decibels
 from pipeline.models.surroundings import surroundings
 from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, turned, zoomed
@@ -121,8 +122,8 @@ class RestorerTask:
         for batch in self.validation:
             held = {name: tensor.to(device) for name, tensor in batch.items()}
             output = self.refined(network, held).clamp(0, 1)
-            refined.append(psnr(output, held["truth"], held["mask"]))
-            start.append(psnr(held["start"], held["truth"], held["mask"]))
+            refined.append(hole_psnr(output, held["truth"], held["mask"]))
+            start.append(hole_psnr(held["start"], held["truth"], held["mask"]))
         return {
             "val_psnr": float(torch.cat(refined).mean().detach()),
             "val_psnr_start": float(torch.cat(start).mean()),
@@ -202,9 +203,9 @@ def hole_mean(values: Tensor, mask: Tensor) -> Tensor:
     return (values * mask).sum((1, 2, 3)) / (mask.sum((1, 2, 3)) * values.shape[1]).clamp(min=1)
 
 
-def psnr(values: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in each picture's holes, dB, at most 60: (N,)."""
-    return -10 * torch.log10(hole_mean((values - truth).square(), mask).clamp(min=1e-6))
+def hole_psnr(values: Tensor, truth: Tensor, mask: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in each picture's holes, dB: (N,)."""
+    return decibels(hole_mean((values - truth).square(), mask))
 
 
 def _square(corner: NDArray[np.int_], side: int) -> tuple[slice, slice]:

@@ -16,6 +16,7 @@ from pipeline.archive.formats import jpeg, jpeg_edit, jpeg_encode, jpeg_file, jp
 from pipeline.archive.formats.jpeg_bits import Writer
 from pipeline.archive.formats.jpeg_huffman import Table
 from pipeline.errors import ItemError
+from pipeline.metrics import psnr
 
 KINDS = {
     "plain": {"quality": 90},
@@ -112,10 +113,6 @@ def away(mask, sizes):
     return ~reached
 
 
-def psnr(a, b):
-    return 10 * np.log10(255**2 / max(np.mean((a.astype(float) - b) ** 2), 1e-9))
-
-
 def cracks(height, width):
     mask = np.zeros((height, width), bool)
     mask[height // 3 : height // 3 + 3, width // 8 : -width // 3] = True
@@ -147,7 +144,7 @@ def test_only_touched_blocks_change_and_come_near_to_what_is_wanted(kind, mode, 
     result = check(content, mask, wanted, tmp_path)
     whole = decoded(encoded(wanted, **KINDS[kind]))
     got = decoded(result.content)
-    assert psnr(got[mask], wanted[mask]) > psnr(whole[mask], wanted[mask]) - 0.7
+    assert psnr(got[mask], wanted[mask], peak=255) > psnr(whole[mask], wanted[mask], peak=255) - 0.7
     before, after = (Image.open(io.BytesIO(data)) for data in (content, result.content))
     assert before.quantization == after.quantization
     assert [count(content, marker) for marker in range(0xD0, 0xD8)] == [
@@ -208,7 +205,7 @@ def test_inks_coded_as_ycck(tmp_path):
     result = check(bytes(content), mask, wanted, tmp_path)
     got = decoded(result.content)
     assert np.abs(got[mask].astype(int) - wanted[mask]).mean() < 12
-    assert psnr(got[mask], wanted[mask]) > 25
+    assert psnr(got[mask], wanted[mask], peak=255) > 25
 
 
 def apart(content):
@@ -314,7 +311,7 @@ def test_a_wholly_new_picture_is_as_good_as_by_another_encoder(kind, mode, size,
     result = jpeg.encode_whole(content, canvas(wanted, tmp_path), None)
     got, other = decoded(result.content), decoded(encoded(wanted, **KINDS[kind]))
     assert got.shape == wanted.shape
-    assert psnr(got, wanted) > psnr(other, wanted) - 0.4
+    assert psnr(got, wanted, peak=255) > psnr(other, wanted, peak=255) - 0.4
     nature = jpeg.header(content)
     assert jpeg.header(result.content) == nature
     scans = jpeg_file.parse(content).scans

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.evaluation.restoration import best_methods, psnr, score, summary
+from pipeline.evaluation.restoration import best_methods, score, summary
 
 
 def pair():
@@ -13,15 +13,6 @@ def pair():
     mask = np.zeros((32, 32), bool)
     mask[8:16, 8:16] = True
     return truth, mask
-
-
-def test_psnr_is_that_of_the_masked_pixels():
-    truth, mask = pair()
-    off = truth.copy()
-    off[mask] += 0.1
-    assert psnr(off, truth, mask) == pytest.approx(20, abs=1e-4)
-    assert psnr(off, truth, ~mask) == 100
-    assert np.isnan(psnr(off, truth, np.zeros_like(mask)))
 
 
 def test_a_score_tells_inside_from_outside():

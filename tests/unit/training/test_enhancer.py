@@ -13,7 +13,6 @@ from pipeline.training.enhancer import (
     bicubic,
     eight_bit,
     enlarged,
-    psnr,
     random_crop,
     reduced,
     resized,
@@ -142,11 +141,6 @@ def test_without_pictures_there_is_no_batch():
     task = make_task()
     task.train = []
     assert not list(task.batches(0, 0, 1))
-
-
-def test_psnr_is_per_picture():
-    values = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 3, 4, 4) * 0.1
-    assert psnr(values, torch.zeros(2, 3, 4, 4)).tolist() == pytest.approx([100, 20], abs=1e-4)
 
 
 def test_crops_are_resized_where_scales_are_given_and_stay_eight_bit():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from pipeline.training.restorer import Examples, RestorerTask, hole_mean, psnr
+from pipeline.training.restorer import Examples, RestorerTask, hole_mean, hole_psnr
 from tests.conftest import painting
 
 
@@ -111,4 +111,4 @@ def test_hole_means_are_per_picture():
     mask = torch.zeros(2, 1, 4, 4)
     mask[:, :, :2] = 1
     assert hole_mean(values, mask).tolist() == [0, 1]
-    assert psnr(values * 0.1, torch.zeros(2, 3, 4, 4), mask).tolist() == pytest.approx([60, 20])
+    assert hole_psnr(values * 0.1, torch.zeros(2, 3, 4, 4), mask).tolist() == pytest.approx([100, 20])
