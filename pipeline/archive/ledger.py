@@ -14,8 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from pipeline.archive.versions import check_version
 from pipeline.errors import PentimentoError
 
+VERSION = 1  # of the table, and of the values that the stages keep in it
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     space TEXT NOT NULL,          -- stage + params + code: results of another space do not count
@@ -46,7 +48,12 @@ class Ledger:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(_SCHEMA)
+            ((found,),) = self._db.execute("PRAGMA user_version").fetchall()
+            remedy = "move the file away: what it remembers is computed again"
+            check_version(path, "ledger", found or None, VERSION, remedy)
+            if found == 0:
+                self._db.execute(_SCHEMA)
+                self._db.execute(f"PRAGMA user_version = {VERSION}")
         except sqlite3.DatabaseError as error:
             raise PentimentoError(
                 f"{path} cannot be used as a ledger ({error}); if the disk is not full, move the file away: "

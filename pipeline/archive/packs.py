@@ -28,12 +28,15 @@ from pipeline import environment, paths
 from pipeline.archive import images
 from pipeline.archive.fixity import file_sha256
 from pipeline.archive.ledger import Entry, Ledger
+from pipeline.archive.versions import check_version
 from pipeline.errors import PentimentoError
 
 Picture = NDArray[np.uint8]
 
 SIDE = 384  # pixels of the longer side at which stages look at pictures
-_NAME = 16  # bytes that a pack begins with, at random: places in one that was deleted are none in the next
+VERSION = 1  # of the format
+_MAGIC = b"PENTPAC"  # the first bytes of a pack, then one byte with the version
+_ID = 16  # bytes: the file's id, partly random, so that places in a deleted pack never match its replacement
 _BATCH = 16  # pictures that are held in memory
 
 
@@ -46,9 +49,13 @@ class Pack:
         self._lock = Lock()
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         with self._alone():
-            if os.fstat(self._file).st_size < _NAME:
-                os.pwrite(self._file, os.urandom(_NAME), 0)
-        self._name = os.pread(self._file, _NAME, 0).hex()
+            if os.fstat(self._file).st_size < _ID:
+                os.pwrite(self._file, _new_id(), 0)
+        name = os.pread(self._file, _ID, 0)
+        # The first packs began with 16 random bytes and stated no version.
+        version = name[len(_MAGIC)] if name.startswith(_MAGIC) else None
+        check_version(path, "pack", version, VERSION, "delete the file: what it holds is made again")
+        self._name = name.hex()
 
     def append(self, array: NDArray[np.uint8]) -> dict[str, Any]:
         """Add an array of any shape; its place, as JSON holds it."""
@@ -105,6 +112,11 @@ class Pack:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _new_id() -> bytes:
+    start = _MAGIC + bytes([VERSION])
+    return start + os.urandom(_ID - len(start))
 
 
 class Reduced:

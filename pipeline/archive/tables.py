@@ -10,20 +10,33 @@ from typing import Any
 import pandas as pd
 
 from pipeline.archive.atomic import atomic_path
+from pipeline.archive.versions import KEY, check_version
 from pipeline.errors import PentimentoError
+
+VERSION = 1  # of the tables' columns; a table of version 1 states none
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pd.DataFrame:
     """The table in a Parquet file, or some of its columns.
 
     Raises:
-        PentimentoError: when the file is missing or damaged.
+        PentimentoError: when the file is missing or damaged, or of a version that is not known.
     """
+    from pyarrow.parquet import read_schema
+
     try:
+        stated = (read_schema(path).metadata or {}).get(KEY.encode())
+        check_version(path, "table", _number(stated), VERSION, "delete it: `dvc repro` makes it again")
         return pd.read_parquet(path, columns=columns)
     except (OSError, ValueError) as error:  # what pyarrow raises is one of the two
         reason = str(error).splitlines()[0]
         raise PentimentoError(f"{path} cannot be read ({reason}); `dvc repro` makes it again") from None
+
+
+def _number(stated: bytes | None) -> int | str | None:
+    """A version as Parquet metadata hold it."""
+    text = None if stated is None else stated.decode(errors="replace")
+    return int(text) if text and text.isdecimal() else text
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -7,7 +7,6 @@ and whatever its trainer records: data, recipe, figures, limits).
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pipeline.archive.atomic import write_bytes, write_json
+from pipeline.archive.versions import KEY, read_json
 from pipeline.errors import PentimentoError
 from pipeline.paths import CARD, WEIGHTS
+
+VERSION = 1  # of a saved model's format
 
 ARCHITECTURES = {
     "cnn": ("pipeline.models.cnn", "PlainCNN"),
@@ -53,13 +55,18 @@ def save_model(
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / CARD, {"architecture": architecture, "arguments": arguments, **card})
+    write_json(folder / CARD, {KEY: VERSION, "architecture": architecture, "arguments": arguments, **card})
 
 
 def load_card(folder: Path) -> dict[str, Any]:
-    """The card of a saved model."""
+    """The card of a saved model, without its format version.
+
+    Raises:
+        PentimentoError: when there is none, or it is no card, or of a version that is not known.
+    """
     try:
-        card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        remedy = "train the model again"
+        card: dict[str, Any] = read_json(folder / CARD, "model card", VERSION, remedy)
     except FileNotFoundError:
         raise PentimentoError(f"no model in {folder}: {CARD} is missing") from None
     except ValueError as error:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.archive.versions import read_json
 from pipeline.errors import PentimentoError
 from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.shapes import SHAPES
 
+VERSION = 1  # of both files; version 1 is not stated
 LEARNT = "learnt"
 CLASSICAL = "classical"
+_REMEDY = "run `dvc repro`, which makes it again"
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ def choose(path: Path) -> Choice:
         PentimentoError: when the file is missing, cannot be read, or does not name a method for each shape.
     """
     try:
-        measured = json.loads(path.read_text(encoding="utf-8"))
+        measured = read_json(path, "choice of fillers", VERSION, _REMEDY)
         shapes = {shape: str(measured["by_shape"][shape]["best"]) for shape in SHAPES}
         kinds = {str(kind): str(entry["best"]) for kind, entry in measured.get("by_kind", {}).items()}
     except FileNotFoundError:
@@ -52,7 +54,7 @@ def choose_steps(path: Path) -> dict[str, str]:
         PentimentoError: when the file cannot be read or names another method.
     """
     try:
-        measured = json.loads(path.read_text(encoding="utf-8"))
+        measured = read_json(path, "choice of methods", VERSION, _REMEDY)
         steps = {str(step): str(entry["best"]) for step, entry in measured.items()}
     except OSError as error:
         raise PentimentoError(f"{path} cannot be read: {error.strerror}") from None

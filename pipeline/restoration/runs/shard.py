@@ -18,12 +18,14 @@ from typing import Any
 
 from pipeline import paths
 from pipeline.archive.fixity import file_sha256
+from pipeline.archive.versions import KEY, check_version
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration.methods.kit import Kit, load_kit
 from pipeline.restoration.methods.settings import Settings
 from pipeline.restoration.work.engine import SourceChanged, restore_work
 from pipeline.restoration.work.work import Tree, Work
 
+VERSION = 1  # of the journal's notes
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)  # not the work's fault
 _NOTED = {"work", "id", "space", "retry", "seconds"}  # what every whole note of a journal says
 _RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "copied", "fallbacks"}
@@ -94,6 +96,7 @@ def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
     """
     started = time.monotonic()
     note: dict[str, Any] = {
+        KEY: VERSION,
         "work": work.path,
         "id": f"{os.getpid()}-{time.time_ns()}",  # tells a work done twice from a note read twice
         "space": kit.fingerprint,
@@ -123,19 +126,27 @@ def killed(shard: Shard) -> None:
     kit = load_kit(shard.settings, shard.methods)
     (work,) = shard.works
     reason = "its worker process was killed; the machine may be short of memory"
+    failed = {"retry": True, "error": reason, "seconds": 0.0}
     shard.journal.parent.mkdir(parents=True, exist_ok=True)
-    note = {"work": work.path, "id": f"{os.getpid()}-{time.time_ns()}", "space": kit.fingerprint}
+    note = {KEY: VERSION, "work": work.path, "id": f"{os.getpid()}-{time.time_ns()}"}
     with shard.journal.open("a", encoding="ascii") as journal:
-        journal.write("\n" + json.dumps(note | {"retry": True, "error": reason, "seconds": 0.0}) + "\n")
+        journal.write("\n" + json.dumps(note | {"space": kit.fingerprint} | failed) + "\n")
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The notes of a journal; lines that a kill cut off, or that are damaged, are passed over."""
+    """The notes of a journal; lines that a kill cut off, or that are damaged, are passed over.
+
+    Raises:
+        PentimentoError: when a note is of a version that is not known.
+    """
     for line in path.read_text(encoding="ascii", errors="replace").splitlines():
         try:
             note = json.loads(line)
         except ValueError:
             continue
+        if isinstance(note, dict):
+            remedy = "delete the file: its works are restored again"
+            check_version(path, "journal", note.get(KEY), VERSION, remedy)
         if _is_whole(note):
             yield note
 

@@ -8,11 +8,14 @@ from typing import Any
 from pipeline.archive.atomic import write_json
 from pipeline.archive.imagefile import ImageFile, Page
 from pipeline.archive.imagewrite import Written
+from pipeline.archive.versions import KEY
 from pipeline.restoration.methods.kit import Kit
 from pipeline.restoration.work.filling import Account
 from pipeline.restoration.work.page import Result
 from pipeline.restoration.work.statements import statement
 from pipeline.restoration.work.work import Work, temporary_path
+
+VERSION = 1  # of the sidecar's fields
 
 
 def sidecar(
@@ -25,7 +28,7 @@ def sidecar(
     made_by: str | None,
     kit: Kit,
 ) -> dict[str, Any]:
-    """The sidecar's content; docs/reconstruction.md describes each field."""
+    """The sidecar's content; docs/formats.md describes each field."""
     masked = sum(page.damage.pixels for page in pages)
     total = sum(page.width * page.height for page in file.pages)
     first = pages[0].damage
@@ -33,6 +36,7 @@ def sidecar(
     if kit.detector is not None:
         used.add(kit.detector.name)
     return {
+        KEY: VERSION,
         "statement": statement(pages),
         "mode": kit.settings.mode,
         "source": _describe(work, file, digests[0]),

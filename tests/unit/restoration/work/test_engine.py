@@ -79,6 +79,7 @@ def test_only_the_mask_is_filled_each_shape_by_its_method(made):
     proof = json.loads((tree.proof / "a/b.png.json").read_text())
     assert proof["methods"]["thin"] == {"pixels_by_method": {"constant": 270}}
     assert proof["methods"]["wide"] == {"pixels_by_method": {"navier_stokes": 900}}
+    assert proof["format_version"] == 1
     assert proof["mask"]["pixels"] == hole.sum()
     assert proof["outside_mask"] == {"largest_difference": 0, "changed_pixels": 0}
     assert proof["source"]["sha256"] == before == file_sha256(work.source)
