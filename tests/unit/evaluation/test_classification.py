@@ -1,5 +1,6 @@
 """Figures of classification against values worked out by hand and by scikit-learn."""
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -130,6 +131,43 @@ def test_tables():
     assert set(curves["class"]) == {"x", "y"}
     first = curves[curves["class"] == "x"][["false_positive", "true_positive"]].to_numpy()
     assert first.tolist() == [[0, 0], [0, 0.5], [1, 1]]
+
+
+def test_roc_curves_have_a_point_for_every_distinct_score():
+    rng = np.random.default_rng(0)
+    school, given_scores = rng.integers(0, 3, 50), rng.integers(0, 6, (50, 3)) / 5
+    one = Scored(school, given_scores, np.zeros((50, 0), bool), np.zeros((50, 0)), np.zeros(50, int))
+    curves = roc_curves(one, ["x", "y", "z"])
+    for number, name in enumerate(["x", "y", "z"]):
+        truth, points = school == number, [(0.0, 0.0)]
+        for threshold in np.unique(given_scores[:, number])[::-1]:
+            taken = given_scores[:, number] >= threshold
+            points.append((round(taken[~truth].mean(), 4), round(taken[truth].mean(), 4)))
+        rows = curves[curves["class"] == name][["false_positive", "true_positive"]]
+        assert rows.to_numpy().tolist() == [pytest.approx(point) for point in points]
+
+
+def test_roc_curves_are_empty_where_no_school_is_known():
+    none = scored([-1, -1], [0, 1], [[0], [1]], [[0.1], [0.2]])
+    curves = roc_curves(none, ["x", "y", "z"])
+    assert curves.columns.tolist() == ["class", "false_positive", "true_positive"] and curves.empty
+
+
+def test_memory_grows_with_the_works_not_with_works_times_thresholds():
+    works, classes = 100_000, 4
+    rng = np.random.default_rng(0)
+    school, given_scores = rng.integers(0, classes, works), rng.random((works, classes))
+    empty = np.zeros((works, 0))
+    many = Scored(school, given_scores, empty.astype(bool), empty, np.zeros(works, int))
+    names = [str(number) for number in range(classes)]
+    tracemalloc.start()
+    curves = roc_curves(many, names)
+    roc_auc(school[:, None] == np.arange(classes), given_scores)
+    average_precision(school[:, None] == np.arange(classes), given_scores)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(curves) == classes * (works + 1)
+    assert peak < 40 * given_scores.nbytes  # works x thresholds: 3,000 times, for a single class
 
 
 def test_mean_ap_leaves_out_tags_that_no_work_has():
