@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
 from flows.workers import HeadStart, Workers, open_workers
+from pipeline.archive.reasons import commonest
 from pipeline.progress import Meter, watched
 from pipeline.restoration.runs.estimate import estimate
 from pipeline.restoration.runs.output import finished_runs
-from pipeline.restoration.runs.request import Request, Summary, commonest
+from pipeline.restoration.runs.request import Request, Summary
 from pipeline.restoration.runs.run import open_run
 from pipeline.restoration.runs.shard import Shard
 from pipeline.restoration.runs.watch import Watch

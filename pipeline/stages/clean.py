@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline import paths
+from pipeline.archive.reasons import commonest
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.checks.schemas import LABELS, OnViolation, validate
 from pipeline.catalog.features import matrix
@@ -22,8 +21,6 @@ from pipeline.catalog.records.merge import merge
 from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
-
-_KIND = re.compile(r"(?<=the same file as) .*|\d+ x \d+ ")  # what differs between reasons of one kind
 
 
 class Missing(StageParams):
@@ -109,11 +106,11 @@ def _check_budget(reasons: dict[str, str], total: int, ratio: float) -> None:
     if total == 0:
         raise PentimentoError("clean: no record names a picture: there is nothing to learn from")
     if len(reasons) > ratio * total or len(reasons) == total:
-        kinds = Counter(_KIND.sub("", reason) for reason in reasons.values())
-        reason, count = kinds.most_common(1)[0]
+        (most,) = commonest(reasons, 1)
         raise PentimentoError(
             f"clean: {len(reasons)} of {total} works would be quarantined, more than "
-            f"clean.max_failure_ratio = {ratio:g} allows; the commonest reason ({count} times): {reason}"
+            f"clean.max_failure_ratio = {ratio:g} allows; the commonest reason ({most['works']} times): "
+            f"{reasons[most['example']]}"
         )
 
 

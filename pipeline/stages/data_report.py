@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.atomic import write_bytes
 from pipeline.archive.images import read_rgb
+from pipeline.archive.reasons import reason_kind
 from pipeline.archive.shards import INDEX
 from pipeline.archive.tables import read_table
 from pipeline.catalog.checks import profile
@@ -136,7 +137,7 @@ def _within(groups: list[pd.DataFrame], limit: int) -> list[pd.DataFrame]:
 
 def _spread(quarantine: pd.DataFrame, limit: int) -> pd.DataFrame:
     """So many works in quarantine that no kind of reason is hidden behind a common one, by reason."""
-    kinds = quarantine["reason"].fillna("").map(profile.reason_kind)
+    kinds = quarantine["reason"].fillna("").map(reason_kind)
     turns = quarantine.groupby(kinds).cumcount()
     table = quarantine.assign(kind=kinds, turn=turns)
     table = table[turns < max(_OF_A_KIND, limit // max(1, kinds.nunique()))]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.archive.reasons import reason_kind
 from pipeline.catalog.sources.base import FIELDS
 
 RECORDED, MISSING = "recorded", "missing"
@@ -23,9 +24,7 @@ OTHERS = "(others)"
 MEGAPIXELS = (0.1, 0.3, 1, 3, 10, 30, 100)  # limits of the bins of sizes
 MAX_BINS = 45  # of the years
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 2000, 5000)  # years in a bin
-# What differs between reasons of one kind: names and numbers.
-_SAME_FILE = re.compile(r"(the same (?:file|picture) as) .*")
-_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,]\d+)*")
+_SAME_FILE = re.compile(r"the same (?:file|picture) as ")
 
 Numbers = dict[str, Any]
 
@@ -95,11 +94,6 @@ def near_duplicates(works: pd.DataFrame) -> list[pd.DataFrame]:
     """The works of each group of near-duplicates, in the order of the catalog."""
     doubled = works[works["group"].map(works["group"].value_counts()) > 1]
     return [members for _, members in doubled.groupby("group", sort=False)]
-
-
-def reason_kind(reason: str) -> str:
-    """A reason without what differs from work to work, so that it can be counted."""
-    return _NUMBER.sub("N", _SAME_FILE.sub(r"\1 another", reason))
 
 
 def _rows(tables: Tables) -> Numbers:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pipeline.restoration.methods.settings import Settings
-
-COMMONEST = 3  # reasons for failures that a summary names
 
 
 @dataclass(frozen=True)
@@ -54,23 +49,3 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-
-def commonest(failures: Mapping[str, str], count: int = COMMONEST) -> list[dict[str, Any]]:
-    """The commonest reasons of failures, as rows of `reason`, `works` and one work as `example`.
-
-    Reasons that differ in numbers only are one; the example's own words are in the quarantine.
-    """
-    groups: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for work, reason in sorted(failures.items()):
-        group = kind(reason)
-        groups[group] += 1
-        examples.setdefault(group, work)
-    ranked = sorted(groups.items(), key=lambda item: (-item[1], item[0]))
-    return [{"reason": name, "works": n, "example": examples[name]} for name, n in ranked[:count]]
-
-
-def kind(reason: str) -> str:
-    """A reason without what differs from work to work: numbers and quoted words become an ellipsis."""
-    return re.sub(r"(?<!\w)'[^']*'(?!\w)|\"[^\"]*\"|\d[\d.,]*\d|\d", "…", reason)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.restoration.runs.estimate import Recipe
 from pipeline.restoration.runs.plan import Plan
-from pipeline.restoration.runs.request import Request, commonest, kind
+from pipeline.restoration.runs.request import Request
 from pipeline.restoration.runs.run import ArchiveRun
 from pipeline.restoration.runs.shard import Shard, broken_off
 from pipeline.restoration.runs.watch import Watch
@@ -42,11 +42,3 @@ def test_what_a_killed_process_was_at_is_known(tmp_path):
     whole = {"work": "c", "id": "1", "space": "s", "retry": True, "seconds": 0.0, "error": "x"}
     journal.write_text(f'{BEGUN}\n{json.dumps(whole)}\n{{"begun": "d"}}\n{{"begun": "e')
     assert broken_off(journal) == {"d"}
-
-
-def test_reasons_that_differ_in_numbers_and_names_are_one():
-    assert kind("declares 100 x 2,000 pixels") == kind("declares 7 x 1.5 pixels") == "declares … x … pixels"
-    assert kind("has the model 'a'") == kind("has the model 'b c'")
-    assert kind("it isn't, and it won't") == "it isn't, and it won't"
-    failures = {f"{n}.png": f"declares {n} pixels" for n in range(5)} | {"a.png": "is empty"}
-    assert commonest(failures, 1) == [{"reason": "declares … pixels", "works": 5, "example": "0.png"}]
