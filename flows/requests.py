@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,49 +11,46 @@ from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.params import load_params
 from pipeline.restoration.methods.settings import Settings
-from pipeline.restoration.methods.shelf import METHODS
 from pipeline.restoration.runs.request import Request
 
+_OF_THE_RUN = {"masks", "include", "exclude", "limit", "methods", "prune"}  # fields of a request
 
-def build_request(
-    src: str | Path,
-    out: str | Path,
-    *,
-    masks: str | Path | None = None,
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    limit: int | None = None,
-    methods: str | Path | None = None,
-    prune: bool = False,
-    **changes: Any,
-) -> Request:
+
+def build_request(src: str | Path, out: str | Path, **options: Any) -> Request:
     """A request with the project's settings, section `restore` of params.yaml.
 
     Args:
-        changes: settings that are to be other ones, by name; None leaves a setting as it is. `detect`
-            is 'none' where masks are given, if not said.
-        methods: which method does what; None: as measured here, else as measured of what comes with
-            Pentimento.
+        options: by name, see flows.options.restore_options; None leaves a setting as it is. Any other
+            setting may be given, too. `detect` is 'none' where masks are given, if not said; without
+            `methods` the choice is what was measured here, else what comes with Pentimento.
 
     Raises:
         PentimentoError: when a value is not allowed, or no project is found.
     """
     root = project()
     settings = load_params(root / paths.PARAMS, "restore", Settings).rooted(root)
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if changes.setdefault("detect", settings.detect) == "auto" and masks is not None:
-        changes["detect"] = "none"
-    return Request(
-        source=Path(src),
-        out=Path(out),
-        settings=_changed(settings, changes),
-        methods=Path(methods) if methods else settings.shelf.find(METHODS),
-        masks=Path(masks) if masks else None,
-        include=tuple(include),
-        exclude=tuple(exclude),
-        limit=limit,
-        prune=prune,
-    )
+    given = {name: value for name, value in options.items() if value not in (None, [], ())}
+    own = {name: given.pop(name) for name in _OF_THE_RUN & given.keys()}
+    settings = _changed(settings, _chained(given))
+    if "masks" in own:
+        settings = settings.with_masks()
+    paths_of_run = {name: Path(own[name]) for name in ("masks", "methods") if name in own}
+    patterns = {name: tuple(own[name]) for name in ("include", "exclude") if name in own}
+    own = {"methods": settings.weights.find(paths.METHODS.name)} | own | paths_of_run | patterns
+    return Request(source=Path(src), out=Path(out), settings=settings, **own)
+
+
+def _chained(changes: dict[str, Any]) -> dict[str, Any]:
+    """Changes of settings, so that a mode and a chain of one's own do not contradict each other."""
+    changes = dict(changes)
+    if "steps" in changes:
+        if "mode" in changes:
+            raise PentimentoError("--mode names a chain of steps, --steps gives one: give only one of them")
+        if isinstance(changes["steps"], str):
+            changes["steps"] = [name.strip() for name in changes["steps"].split(",")]
+    elif "mode" in changes:
+        changes["steps"] = []
+    return changes
 
 
 def _changed(settings: Settings, changes: dict[str, Any]) -> Settings:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -10,6 +11,7 @@ from prefect.futures import as_completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.archive import restore_archive
+from flows.options import restore_options, with_options
 from flows.requests import build_request
 from flows.workers import Workers
 from pipeline import environment
@@ -26,30 +28,27 @@ def restore_shard(shard: Shard, crew: Workers) -> int:
     return len(shard.works)
 
 
+def _with_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Show the options of a restoration as parameters of a flow, for deployments and its pages."""
+    options = [option.for_flow for option in restore_options()]
+    function.__signature__ = with_options(inspect.signature(function, eval_str=True), options)  # type: ignore[attr-defined]
+    return function
+
+
 # The threads only wait: each task's work is done in a process, one thread each.
 @flow(
     name="restore",
     task_runner=ThreadPoolTaskRunner(max_workers=environment.workers()),  # type: ignore[arg-type]
     validate_parameters=False,
 )
+@_with_options
 def restore(
     src: str,
     out: str,
-    masks: str | None = None,
-    mode: str | None = None,
-    scale: int | None = None,
-    detect: str | None = None,
-    fill: str | None = None,
-    enhance: str | None = None,
-    upscale: str | None = None,
-    jpeg_output: str | None = None,
-    include: list[str] | None = None,
-    exclude: list[str] | None = None,
-    limit: int | None = None,
-    methods: str | None = None,
-    prune: bool = False,
+    *,
     runner: str = "local",
     workers: int | None = None,
+    **options: Any,
 ) -> dict[str, Any]:
     """Restore what is new or changed below `src` to `out`; see `pentimento restore --help`.
 
@@ -60,11 +59,7 @@ def restore(
         PentimentoError: when the run cannot start or go on, or when works failed (after all others
             were restored).
     """
-    request = build_request(
-        src, out, masks=masks, mode=mode, scale=scale, detect=detect, fill=fill,
-        enhance=enhance, upscale=upscale, jpeg_output=jpeg_output,
-        include=include or (), exclude=exclude or (), limit=limit, methods=methods, prune=prune,
-    )  # fmt: skip
+    request = build_request(src, out, **options)
     summary = restore_archive(request, runner, workers or environment.workers(), _tasks)
     get_run_logger().info("%s", summary.as_dict())
     if summary.failed or summary.left:

@@ -19,10 +19,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.fill import Fillers, fillers
 from pipeline.restoration.methods.interface import Filler
-from pipeline.restoration.methods.kit import Kit
+from pipeline.restoration.methods.kit import Kit, Link
 from pipeline.restoration.methods.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,6 +66,7 @@ def restore_settings(**changes: object) -> Settings:
     """Settings of a classical restoration in mode conserve, masks given."""
     plain = Settings(
         mode="conserve",
+        steps=(),
         scale=2,
         detect="none",
         fill="auto",
@@ -90,20 +92,21 @@ def kit(
     thin: Filler | None = None,
     wide: Filler | None = None,
     by_kind: dict[str, Filler] | None = None,
+    links: dict[str, tuple[object, object]] | None = None,
     **changes: object,
 ) -> Kit:
-    """Classical methods, without the measurements that choose among them."""
+    """Classical methods, without the measurements that choose among them; `links`: others, by step."""
     settings, known = restore_settings(**changes), fillers()
+    by_shape = {"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]}
+    methods = {
+        "detect": (ClassicalDetector(), ClassicalDetector()),
+        "fill": (Fillers(by_shape, by_kind or {}, known["tension"]), known[settings.value("fallback")]),
+        "enhance": (LevelsAndDenoise(), LevelsAndDenoise()),
+        "upscale": (Lanczos(settings.value("scale")), Lanczos(settings.value("scale"))),
+    } | (links or {})
     return Kit(
         settings=settings,
-        by_shape={"thin": thin or known["telea"], "wide": wide or known["navier_stokes"]},
-        by_kind=by_kind or {},
-        fallback=known[settings.fallback],
-        coarse=known["tension"],
-        detector=None if settings.detect == "none" else ClassicalDetector(),
-        classical_detector=ClassicalDetector(),
-        improver=None,
-        classical_improver=None,
+        chain=tuple(Link(step, *methods[step.name]) for step in settings.chain),
         models={},
         code_sha256="c0de",
         software={"pentimento": "0"},

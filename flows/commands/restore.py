@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -11,25 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from flows.options import restore_options, with_options
 from flows.tables import Rows, preview_rows, print_rows, summary_rows
+from pipeline.restoration.methods import registry
 
 if TYPE_CHECKING:
     from pipeline.restoration.runs.request import Request
-
-
-class Mode(StrEnum):
-    """What is done."""
-
-    conserve = "conserve"
-    enhance = "enhance"
-    upscale = "upscale"
-
-
-class JpegOutput(StrEnum):
-    """What a damaged JPEG becomes."""
-
-    jpeg = "jpeg"
-    tiff = "tiff"
 
 
 class Runner(StrEnum):
@@ -43,52 +31,7 @@ class Runner(StrEnum):
 def restore(
     src: Annotated[Path, typer.Argument(help="Folder of the archive; it is only ever read.")],
     out: Annotated[Path, typer.Argument(help="Folder of the results; not inside the archive.")],
-    masks: Annotated[
-        Path | None,
-        typer.Option(help="Folder of masks: MASKS/a/b.jpg.png for SRC/a/b.jpg; white = damage."),
-    ] = None,
-    mode: Annotated[
-        Mode | None,
-        typer.Option(help="Fill damage only, or also enhance or enlarge all of the picture."),
-    ] = None,
-    scale: Annotated[int | None, typer.Option(help="2 or 4, with --mode upscale.")] = None,
-    detect: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD",
-            help="Look for damage: none, classical, learnt or a model of yours; default: none with "
-            "--masks, as measured without.",
-        ),
-    ] = None,
-    fill: Annotated[
-        str | None,
-        typer.Option(
-            metavar="METHOD", help="auto, telea, navier_stokes, biharmonic, tension, learnt or a model."
-        ),
-    ] = None,
-    enhance: Annotated[
-        str | None,
-        typer.Option(metavar="METHOD", help="auto, classical, learnt or a model, with --mode enhance."),
-    ] = None,
-    upscale: Annotated[
-        str | None,
-        typer.Option(metavar="METHOD", help="auto, classical, learnt or a model, with --mode upscale."),
-    ] = None,
-    jpeg_output: Annotated[
-        JpegOutput | None,
-        typer.Option(help="A damaged JPEG becomes a JPEG, or a lossless a.jpg.tif."),
-    ] = None,
-    methods: Annotated[
-        Path | None,
-        typer.Option(help="Which method fills which shape; default: as measured by the pipeline."),
-    ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option(help="Only paths that match, e.g. '*.tif'; repeatable.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option(help="No paths that match, e.g. 'drafts/*'; repeatable.")
-    ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N works by path.")] = None,
+    *,
     runner: Annotated[Runner, typer.Option(help="Processes of this machine, Dask or Ray.")] = Runner.local,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Works side by side; default: PENTIMENTO_WORKERS.")
@@ -97,18 +40,15 @@ def restore(
         bool | None,
         typer.Option(help="Run as a Prefect flow; default: where PREFECT_API_URL names a server."),
     ] = None,
-    prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Move results of works gone from SRC to OUT/.pentimento/removed."),
-    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say how much there is to do; write nothing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    **options: Any,
 ) -> None:
     """Restore the works below SRC: OUT/data/works holds the same tree, OUT/data/proof what was changed.
 
-    Only damaged pixels are changed (--mode enhance and upscale change all of them), and every changed
+    Only damaged pixels are changed (the steps enhance and upscale change all of them), and every changed
     work is marked as a digital reconstruction; a work that needs nothing is a byte copy. What is done
     is not done again: a run that was stopped, by whatever, goes on when the same command is given.
     Works that cannot be restored are listed in OUT/.pentimento/quarantine.csv, works that are gone from
@@ -122,6 +62,8 @@ def restore(
 
     - `pentimento restore scans larger --mode upscale --scale 2`
 
+    - `pentimento restore scans larger --steps detect,fill,enhance,upscale --scale 2`
+
     - `pentimento restore scans restored --jpeg-output tiff --workers 8 --json`
     """
     from flows import processes
@@ -133,21 +75,6 @@ def restore(
     from pipeline import environment
     from pipeline.restoration.runs.output import quarantine
 
-    options: dict[str, Any] = {
-        "masks": masks,
-        "mode": mode.value if mode else None,
-        "scale": scale,
-        "detect": detect,
-        "fill": fill,
-        "enhance": enhance,
-        "upscale": upscale,
-        "jpeg_output": jpeg_output.value if jpeg_output else None,
-        "include": include or [],
-        "exclude": exclude or [],
-        "limit": limit,
-        "methods": methods,
-        "prune": prune,
-    }
     request = build_request(src, out, **options)
     crew = workers or environment.workers()
     if dry_run:
@@ -185,3 +112,16 @@ def _show(
         typer.echo(json.dumps(values, indent=1))
     else:
         print_rows(title, rows(values))
+
+
+_OWN = inspect.signature(restore, eval_str=True)
+
+
+def _renew() -> None:
+    """Show the options of the steps that are registered now."""
+    told = with_options(_OWN, [option.for_command for option in restore_options()])
+    restore.__signature__ = told  # type: ignore[attr-defined]
+    restore.__annotations__ = {name: parameter.annotation for name, parameter in told.parameters.items()}
+
+
+registry.on_change(_renew)

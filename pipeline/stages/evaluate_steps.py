@@ -31,14 +31,14 @@ from pipeline.metrics import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import mean_interval
-from pipeline.restoration.methods.choice import CLASSICAL, LEARNT
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel, difference
 from pipeline.restoration.methods.detect import ClassicalDetector
 from pipeline.restoration.methods.interface import Detector, Enhancer, Look, Pixels, Place
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
-from pipeline.restoration.methods.shelf import Shelf
+from pipeline.restoration.methods.registry import CLASSICAL, LEARNT
+from pipeline.restoration.methods.weights import Weights
 from pipeline.restoration.work.enhancing import apply, look_at
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -66,7 +66,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    methods = _Methods(Shelf(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED), ctx.state)
+    methods = _Methods(Weights(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED), ctx.state)
     tables: dict[str, pd.DataFrame] = {}
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
@@ -104,19 +104,19 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 class _Methods:
     """Classical and, where there are weights, learnt methods of each step."""
 
-    def __init__(self, shelf: Shelf, scratch: Path) -> None:
+    def __init__(self, weights: Weights, scratch: Path) -> None:
         self.scratch = scratch
         self.detectors: dict[str, Detector] = {CLASSICAL: ClassicalDetector()}
         self.enhancers: dict[str, Enhancer] = {CLASSICAL: LevelsAndDenoise()}
         self.upscalers: dict[int, dict[str, Enhancer]] = {n: {CLASSICAL: Lanczos(n)} for n in SCALES}
-        if shelf.has("detector"):
-            self.detectors[LEARNT] = LearntDetector(shelf.find("detector"))
-        if shelf.has("enhancer") and shelf.has("colour"):
-            colour = ColourModel(shelf.find("colour"))
-            self.enhancers[LEARNT] = LearntEnhancer(shelf.find("enhancer"), colour=colour)
+        if weights.has("detector"):
+            self.detectors[LEARNT] = LearntDetector(weights.find("detector"))
+        if weights.has("enhancer") and weights.has("colour"):
+            colour = ColourModel(weights.find("colour"))
+            self.enhancers[LEARNT] = LearntEnhancer(weights.find("enhancer"), colour=colour)
         for scale in SCALES:
-            if shelf.has(f"upscaler_x{scale}"):
-                self.upscalers[scale][LEARNT] = LearntUpscaler(shelf.find(f"upscaler_x{scale}"))
+            if weights.has(f"upscaler_x{scale}"):
+                self.upscalers[scale][LEARNT] = LearntUpscaler(weights.find(f"upscaler_x{scale}"))
         self.shown = [*self.enhancers][-1]  # whose results the sheet shows
 
     def judged(

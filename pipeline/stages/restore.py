@@ -33,8 +33,7 @@ Pixels = NDArray[np.uint8]
 def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Restore every work of the manifest; figures by kind of damage, panels for the report."""
     manifest = pd.read_csv(inputs["damaged"] / paths.MANIFEST)
-    detect = "none" if params.detect == "auto" else params.detect  # masks are given
-    settings = params.rooted(ctx.root).model_copy(update={"detect": detect})
+    settings = params.rooted(ctx.root).with_masks()
     kit = load_kit(settings, inputs["methods"])
     rows: list[dict[str, Any]] = []
     failures: dict[str, str] = {}

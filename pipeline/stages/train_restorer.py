@@ -23,8 +23,9 @@ from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.models.registry import build, load_model, save_model
 from pipeline.params import StageParams
 from pipeline.progress import say
-from pipeline.restoration.methods.fill import ClassicalName, fillers
+from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import Mask, Pixels
+from pipeline.restoration.methods.steps import ClassicalName
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
 from pipeline.training.loop import Trainer, make_fabric

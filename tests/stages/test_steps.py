@@ -12,9 +12,9 @@ from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.methods.choice import choose_steps
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.measured import best_methods
 from pipeline.restoration.work.enhancing import improve
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
@@ -55,7 +55,7 @@ def evaluate(project):
 def test_without_weights_all_steps_are_classical(project):
     metrics, outputs = evaluate(project)
     steps = {"detect", "enhance", "upscale_x2", "upscale_x4"}
-    assert metrics["best"] == choose_steps(outputs["steps"]) == dict.fromkeys(steps, "classical")
+    assert metrics["best"] == best_methods(outputs["steps"]) == dict.fromkeys(steps, "classical")
     figures = metrics["figures"]
     assert set(figures) == steps
     assert {"noise 20", "fading", "varnish", "undamaged"} == set(figures["enhance"])
@@ -197,4 +197,4 @@ def test_a_broken_file_of_steps_is_named(tmp_path):
     path.parent.mkdir()
     path.write_text(json.dumps({"detect": {"best": "magic"}}))
     with pytest.raises(PentimentoError, match="unknown method 'magic' for detect"):
-        choose_steps(path)
+        best_methods(path)

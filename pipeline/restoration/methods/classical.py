@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
 _CLEAN = 2.0 / 255  # noise below this is left alone: it may as well be the canvas
 _SPAN = 0.7  # a picture that uses so much of its range is not faded
@@ -146,3 +147,14 @@ def _halved(pixels: Pixels) -> Pixels:
     rows, columns = (size // 2 * 2 for size in pixels.shape[:2])
     fours = pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2, pixels.shape[2])
     return np.asarray(fours.mean(axis=(1, 3)), np.float32)
+
+
+@method("enhance", CLASSICAL, libraries=("scikit-image",))
+def _enhance(opening: Opening) -> LevelsAndDenoise:
+    del opening
+    return LevelsAndDenoise()
+
+
+@method("upscale", CLASSICAL)
+def _upscale(opening: Opening) -> Lanczos:
+    return Lanczos(opening.scale)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.restoration.methods.interface import Mask, Pixels, Place
+from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
 WIDTH = 5  # pixels: the widest line that is taken for a crack or a scratch
 CONTRAST = 100.0  # of 255: how much a line stands out from both its sides
@@ -120,3 +121,9 @@ def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32], whole: 
             if ring.any() and np.quantile(step, 0.02) >= EDGE:
                 found[window] |= near.astype(bool)
     return found
+
+
+@method("detect", CLASSICAL)
+def _classical(opening: Opening) -> ClassicalDetector:
+    del opening
+    return ClassicalDetector()

@@ -6,18 +6,18 @@ pixels, so that a 16-bit scan is never squeezed through 8 bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.restoration.methods.biharmonic import biharmonic
 from pipeline.restoration.methods.interface import Filler, FillFailed, Mask, Pixels
+from pipeline.restoration.methods.registry import method
 
-ClassicalName = Literal["telea", "navier_stokes", "biharmonic", "tension"]  # of `fillers`
 _TENSION = 0.2  # 0.1 to 0.25 fill wide holes in paintings about equally well, and cracks as well as none
 _SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
 
@@ -36,6 +36,28 @@ class Classical:
         if not mask.any():
             return pixels.copy()
         return compose(pixels, self.method(pixels, mask), mask)
+
+
+@dataclass(frozen=True)
+class Fillers:
+    """The fillers of a work: which one fills a hole depends on its shape, or on its kind where that is known.
+
+    by_shape: for 'thin' and 'wide' holes. by_kind: for kinds of damage, before the shape.
+    coarse: fills the reduced picture of a work with large holes.
+    """
+
+    by_shape: Mapping[str, Filler]
+    by_kind: Mapping[str, Filler]
+    coarse: Filler
+
+    def of(self, shape: str, kind: str | None) -> Filler:
+        """What fills a hole of this shape, of this kind of damage where it is known."""
+        return self.by_kind.get(kind or "", self.by_shape[shape])
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What reports call the fillers, by shape and kind."""
+        return {purpose: one.name for purpose, one in [*self.by_shape.items(), *self.by_kind.items()]}
 
 
 def fillers() -> dict[str, Filler]:
@@ -108,3 +130,7 @@ def _opencv(pixels: Pixels, mask: Mask, flag: int, radius: float = 3.0) -> NDArr
     hole[height:], hole[:, width:] = 0, 0
     inside = np.stack([channel[hole > 0] for channel in channels], axis=1)
     return np.asarray(inside / np.float32(_SCALE), np.float32)
+
+
+for _filler in fillers().values():
+    method("fill", _filler.name)(lambda opening, filler=_filler: filler)  # type: ignore[misc]

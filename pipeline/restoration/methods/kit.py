@@ -1,4 +1,4 @@
-"""What a work is restored with: for every step the method that settings and measurements name."""
+"""What works are restored with: a chain of steps, each with the methods that are set or measured best."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive.fixity import tree_sha256, value_sha256
+from pipeline.discovery import import_all
 from pipeline.models.inference import PACKAGES
-from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.fill import fillers
-from pipeline.restoration.methods.interface import Detector, Enhancer, Filler
-from pipeline.restoration.methods.registry import Loader
+from pipeline.restoration.methods.fill import Fillers
+from pipeline.restoration.methods.loader import Loader
+from pipeline.restoration.methods.registry import Changes, Step
 from pipeline.restoration.methods.settings import Settings
+
+import_all("pipeline.restoration.methods")  # methods register themselves
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
 _CODE = ("archive", "models", "restoration")
@@ -28,21 +30,38 @@ _NO_PART = (
 
 
 @dataclass(frozen=True)
+class Link:
+    """A step of a chain, with its methods.
+
+    method: a Detector, Fillers, or an Enhancer, by what the step changes.
+    fallback: takes over where `method` fails: a Detector, Filler or Enhancer.
+    """
+
+    step: Step
+    method: Any
+    fallback: Any
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What reports call the methods, by what they are for."""
+        if isinstance(self.method, Fillers):
+            return self.method.names
+        return {self.step.name: self.method.name}
+
+
+@dataclass(frozen=True)
 class Kit:
     """All that a work is restored with."""
 
     settings: Settings
-    by_shape: Mapping[str, Filler]
-    by_kind: Mapping[str, Filler]
-    fallback: Filler
-    coarse: Filler  # fills the reduced picture of a work with large holes
-    detector: Detector | None
-    classical_detector: Detector
-    improver: Enhancer | None  # of mode enhance or upscale
-    classical_improver: Enhancer | None
+    chain: tuple[Link, ...]
     models: Mapping[str, Mapping[str, Any]]  # trained ones that may be used: by name, what they are
     code_sha256: str
     software: Mapping[str, str]
+
+    def links(self, *changes: Changes) -> list[Link]:
+        """The steps of the chain that change one of these."""
+        return [link for link in self.chain if link.step.changes in changes]
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -57,15 +76,10 @@ class Kit:
 
         The engine that `auto` finds on this machine is no part of it, so that another can go on.
         """
-        chosen = {name: filler.name for name, filler in [*self.by_shape.items(), *self.by_kind.items()]}
-        others = [method.name if method else None for method in (self.detector, self.improver)]
+        chosen = [[link.step.name, link.names] for link in self.chain]
         models = {name: _without_engine(described) for name, described in self.models.items()}
         software = {name: what for name, what in self.software.items() if name not in PACKAGES.values()}
-        return value_sha256([self.recipe, chosen, others, models, self.code_sha256, software])[:16]
-
-    def filler(self, shape: str, kind: str | None) -> Filler:
-        """What fills a hole of this shape ('thin', 'wide'), of this kind of damage where it is known."""
-        return self.by_kind.get(kind or "", self.by_shape[shape])
+        return value_sha256([self.recipe, chosen, models, self.code_sha256, software])[:16]
 
 
 def load_kit(settings: Settings, methods: Path) -> Kit:
@@ -86,20 +100,11 @@ def load_kit(settings: Settings, methods: Path) -> Kit:
 def _load(settings_json: str, methods: Path) -> Kit:
     settings = Settings.model_validate_json(settings_json)
     loader = Loader(settings, methods)
-    by_shape, by_kind = loader.all_fillers()
-    detector = loader.detector()
-    improver, classical = loader.improver()
+    chain = tuple(Link(step, loader.chosen(step), loader.fallback(step)) for step in settings.chain)
     _one_thread()
     return Kit(
         settings=settings,
-        by_shape=by_shape,
-        by_kind=by_kind,
-        fallback=fillers()[settings.fallback],
-        coarse=fillers()["tension"],
-        detector=detector,
-        classical_detector=ClassicalDetector(),
-        improver=improver,
-        classical_improver=classical,
+        chain=chain,
         models=loader.models,
         code_sha256=code_sha256(),
         software={"pentimento": version("pentimento")} | _versions([*_LIBRARIES, *loader.libraries]),

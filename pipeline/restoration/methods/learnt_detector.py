@@ -23,6 +23,7 @@ from pipeline.models.inference import AnyEngine, Precision
 from pipeline.models.network import open_network
 from pipeline.restoration.methods.detect import as_rgb
 from pipeline.restoration.methods.interface import Mask, Pixels, Place, sound
+from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 ARCHITECTURE = "damage_detector"
 Map = NDArray[np.float32]  # (H, W), probabilities
@@ -277,3 +278,8 @@ def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice
         )
     )
     return rows, columns
+
+
+@method("detect", LEARNT, weights=("detector",))
+def _learnt(opening: Opening) -> LearntDetector:
+    return LearntDetector(opening.folders["detector"], opening.engine)

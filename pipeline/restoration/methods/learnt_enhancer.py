@@ -18,6 +18,7 @@ from pipeline.models.inference import AnyEngine, Array, Precision
 from pipeline.models.network import open_network
 from pipeline.restoration.methods.classical import Lanczos, is_texture, lanczos, noise_level
 from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 if TYPE_CHECKING:
     from pipeline.restoration.methods.colour import ColourMap, ColourModel
@@ -203,3 +204,16 @@ def lost(step: float | None) -> float:
     if step is None or step < LEAST_STEP:
         return 0.0
     return min(_MOST, step / _STEPS_A_LEVEL / 255)
+
+
+@method("enhance", LEARNT, weights=("enhancer", "colour"))
+def _enhance(opening: Opening) -> LearntEnhancer:
+    from pipeline.restoration.methods.colour import ColourModel
+
+    colour = ColourModel(opening.folders["colour"], opening.engine)
+    return LearntEnhancer(opening.folders["enhancer"], opening.engine, colour=colour)
+
+
+@method("upscale", LEARNT, weights=("upscaler_x{scale}",))
+def _upscale(opening: Opening) -> LearntUpscaler:
+    return LearntUpscaler(opening.folders[f"upscaler_x{opening.scale}"], opening.engine)

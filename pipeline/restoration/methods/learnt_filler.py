@@ -16,6 +16,7 @@ from pipeline.models.surroundings import CELL, surroundings
 from pipeline.models.surroundings import REACH as surroundings_reach
 from pipeline.restoration.methods.fill import check, compose, fillers
 from pipeline.restoration.methods.interface import Filler, FillFailed, Mask, Pixels, sound
+from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 Window = tuple[slice, slice]
 
@@ -252,3 +253,8 @@ def _tight(part: Mask, top: int, left: int) -> Window:
         slice(top + int(rows[0]), top + int(rows[-1]) + 1),
         slice(left + int(columns[0]), left + int(columns[-1]) + 1),
     )
+
+
+@method("fill", LEARNT, weights=("restorer",))
+def _learnt(opening: Opening) -> LearntFiller:
+    return LearntFiller(opening.folders["restorer"], opening.engine)

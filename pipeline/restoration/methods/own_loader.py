@@ -19,6 +19,7 @@ from pipeline.models.onnx_header import read_header
 from pipeline.restoration.methods.interface import Detector, Enhancer, Filler, Place
 from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.restoration.methods.own_models import OwnDetector, OwnEnhancer, OwnFiller, OwnModel
+from pipeline.restoration.methods.registry import step
 
 _SIDE = 64  # pixels of a side of the pictures that a model is tried on, at least
 
@@ -67,7 +68,7 @@ def describe(name: str, model: OwnModel, root: Path) -> dict[str, Any]:
 
 
 def _load_folder(name: str, model: OwnModel, path: Path, cache: Path | None) -> Filler:
-    if model.step != "fill":
+    if step(model.step).changes != "masked pixels":
         raise PentimentoError(
             f"a folder of ours holds a filler; for the step {model.step} give an .onnx file"
         )
@@ -94,9 +95,10 @@ def _load_file(name: str, model: OwnModel, path: Path) -> Filler | Enhancer | De
 
 
 def _made(name: str, model: OwnModel, session: Session) -> OwnFiller | OwnEnhancer | OwnDetector:
-    if model.step == "fill":
+    changes = step(model.step).changes
+    if changes == "masked pixels":
         return OwnFiller(name, model, session)
-    if model.step == "detect":
+    if changes == "mask":
         return OwnDetector(name, model, session)
     return OwnEnhancer(name, model, session)
 
@@ -108,7 +110,7 @@ def _file_engine(model: OwnModel) -> inference.Engine:
 
 
 def _inputs(model: OwnModel) -> list[int]:
-    return [model.channels, 1] if model.step == "fill" else [model.channels]
+    return [model.channels, 1] if step(model.step).changes == "masked pixels" else [model.channels]
 
 
 def _try(made: OwnFiller | OwnEnhancer | OwnDetector) -> None:
@@ -117,9 +119,9 @@ def _try(made: OwnFiller | OwnEnhancer | OwnDetector) -> None:
     Raises:
         StepFailed: when it fails, or what it makes is not sound.
     """
-    model, step = made.model, made.multiple
-    side = -(-_SIDE // step) * step
-    for height, width in ((side, side + step), (side + 2 * step, side)):
+    model, multiple = made.model, made.multiple
+    side = -(-_SIDE // multiple) * multiple
+    for height, width in ((side, side + multiple), (side + 2 * multiple, side)):
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
         waves = 0.5 + 0.2 * np.sin(rows / 3)[..., None] + 0.2 * np.cos(columns[..., None] / [4, 5, 6])
         pixels = waves[..., : model.channels].astype(np.float32)

@@ -17,9 +17,11 @@ from pydantic import Field, model_validator
 from pipeline.errors import StepFailed
 from pipeline.models.inference import AnyEngine, Array, Precision, Session
 from pipeline.params import StageParams
-from pipeline.restoration.methods.fill import ClassicalName, check, fillers
+from pipeline.restoration.methods import registry
+from pipeline.restoration.methods.fill import check, fillers
 from pipeline.restoration.methods.interface import FillFailed, Look, Mask, Pixels, Place, sound
 from pipeline.restoration.methods.learnt_filler import checked, refine
+from pipeline.restoration.methods.steps import ClassicalName
 
 _SLACK = 0.01  # how far beyond [0, 1] a probability may lie
 
@@ -28,7 +30,7 @@ class OwnModel(StageParams):
     """The declaration of a model of the user's; docs/own-models.md explains it."""
 
     path: PurePosixPath  # an .onnx file, or a folder of ours; relative to the project
-    step: Literal["fill", "enhance", "upscale", "detect"]
+    step: str  # of the registry
     scale: Literal[1, 2, 4] = 1
     channels: Literal[1, 3] = 3
     low: float = 0.0  # what stands for black in the model's inputs and outputs
@@ -44,7 +46,10 @@ class OwnModel(StageParams):
     def _consistent(self) -> OwnModel:
         if self.low >= self.high:
             raise ValueError(f"low ({self.low:g}) must be less than high ({self.high:g})")
-        if (self.step == "upscale") != (self.scale > 1):
+        known = {step.name: step.changes for step in registry.steps()}
+        if self.step not in known:
+            raise ValueError(f"unknown step {self.step!r}; known are: {', '.join(known)}")
+        if (known[self.step] == "size") != (self.scale > 1):
             raise ValueError("scale is 2 or 4 for the step upscale, and 1 for every other one")
         return self
 

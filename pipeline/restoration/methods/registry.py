@@ -1,157 +1,162 @@
-"""Methods by name: classical ones, networks of ours, models of users."""
+"""The registry of a restoration's steps and of their methods.
+
+A step is declared once (steps.py): its name, what it may change, its settings, what `auto` goes by. All
+else follows from the declaration: the settings in params.yaml, the options of the command, the estimate,
+the sidecar, the measurements. A method registers itself beside its code, by the decorator `method`.
+"""
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal
 
-from pipeline import paths
-from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
-from pipeline.restoration.methods.choice import CLASSICAL, LEARNT, Choice, choose, choose_steps
-from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
-from pipeline.restoration.methods.colour import ColourModel
-from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.fill import fillers
-from pipeline.restoration.methods.interface import Detector, Enhancer, Filler
-from pipeline.restoration.methods.learnt_detector import LearntDetector
-from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
-from pipeline.restoration.methods.learnt_filler import LearntFiller
-from pipeline.restoration.methods.settings import Settings
-from pipeline.restoration.methods.shapes import SHAPES
-from pipeline.restoration.methods.shelf import STEPS
+
+Changes = Literal["mask", "masked pixels", "page", "size"]
+ORDER: tuple[Changes, ...] = ("mask", "masked pixels", "page", "size")
+AUTO, NONE = "auto", "none"
+CLASSICAL, LEARNT = "classical", "learnt"  # what methods are called in settings and in steps.json
 
 
-class _Learnt(Protocol):
-    @property
-    def name(self) -> str: ...
+@dataclass(frozen=True)
+class Step:
+    """A step of a restoration.
 
-    @property
-    def engine(self) -> str: ...
+    name: in chains, in params.yaml and as an option of the command.
+    changes: what it may change; the interface of its methods follows (interface.py): 'mask' (where the
+        damage is: Detector), 'masked pixels' (Filler), 'page' (all pixels of a page: Enhancer) or 'size'
+        (a larger page: Enhancer). Steps of a chain stand in the order of `ORDER`.
+    help: what the option says.
+    fallback: the setting's name, or the method's, that takes over where a method fails.
+    optional: whether 'none' leaves the step out.
+    seconds: of one worker of a typical machine for a megapixel of the result (benchmarks/throughput.py).
+    settings: further settings, name -> (type, help of the option or None); params.yaml holds their values.
+    """
 
-    @property
-    def libraries(self) -> tuple[str, ...]: ...
+    name: str
+    changes: Changes
+    help: str
+    fallback: str = CLASSICAL
+    optional: bool = False
+    seconds: float = 0.0
+    settings: Mapping[str, tuple[Any, str | None]] = field(default_factory=dict)
 
-
-class Loader:
-    """Methods by name, each loaded once; keeps account of the models among them."""
-
-    def __init__(self, settings: Settings, methods: Path) -> None:
-        self.settings, self.methods = settings, methods
-        self.fillers: dict[str, Filler] = dict(fillers())
-        self.models: dict[str, dict[str, Any]] = {}
-        self.libraries: list[str] = []
-
-    @cached_property
-    def choice(self) -> Choice:
-        """What was measured, read when it is first asked for."""
-        return choose(self.methods)
-
-    @cached_property
-    def steps(self) -> dict[str, str]:
-        """What was measured of the other steps; nothing, where no file says it."""
-        shelf = self.settings.shelf
-        return choose_steps(shelf.find(STEPS)) if shelf.has(STEPS) else {}
-
-    def all_fillers(self) -> tuple[dict[str, Filler], dict[str, Filler]]:
-        """Fillers by shape and by kind of damage."""
-        name = self.settings.fill
-        if name != "auto":
-            return dict.fromkeys(SHAPES, self._filler(name)), {}
-        by_shape, by_kind = self.choice.shapes, self.choice.kinds
-        return (
-            {shape: self._filler(name) for shape, name in by_shape.items()},
-            {kind: self._filler(name) for kind, name in by_kind.items()},
-        )
-
-    def detector(self) -> Detector | None:
-        """What looks for damage."""
-        name = self.settings.detect
-        if name == "none":
-            return None
-        if name == "auto":
-            name = self.steps.get("detect", CLASSICAL)
-        if name == CLASSICAL:
-            return ClassicalDetector()
-        if name == LEARNT:
-            folder = self.settings.shelf.find("detector")
-            detector = LearntDetector(folder, self.settings.engine)
-            self._note(detector, folder)
-            return detector
-        found: Detector = self._own(name, "detect", ["none", "auto", CLASSICAL, LEARNT])
-        return found
-
-    def improver(self) -> tuple[Enhancer | None, Enhancer | None]:
-        """What the mode's last step is done with, and its classical counterpart."""
-        settings = self.settings
-        if settings.mode == "conserve":
-            return None, None
-        upscale = settings.mode == "upscale"
-        classical: Enhancer = Lanczos(settings.scale) if upscale else LevelsAndDenoise()
-        if not upscale:
-            self.libraries.append("scikit-image")
-        name = settings.upscale if upscale else settings.enhance
-        if name == "auto":
-            step = f"upscale_x{settings.scale}" if upscale else "enhance"
-            name = self.steps.get(step, CLASSICAL)
-        if name == CLASSICAL:
-            return classical, classical
-        if name == LEARNT:
-            return (self._upscaler() if upscale else self._enhancer()), classical
-        own: Enhancer = self._own(name, settings.mode, ["auto", CLASSICAL, LEARNT])
-        if own.scale != classical.scale:
-            raise PentimentoError(
-                f"the model '{name}' enlarges {own.scale} times, but restore.scale is {settings.scale}"
-            )
-        return own, classical
-
-    def _filler(self, name: str) -> Filler:
-        if name not in self.fillers:
-            if name == LEARNT:
-                folder = self.settings.shelf.find("restorer")
-                filler = LearntFiller(folder, self.settings.engine)
-                self._note(filler, folder)
-                self.fillers[name] = filler
-            else:
-                self.fillers[name] = self._own(name, "fill", [*self.fillers, LEARNT, "auto"])
-        return self.fillers[name]
-
-    def _enhancer(self) -> Enhancer:
-        shelf, engine = self.settings.shelf, self.settings.engine
-        folder, colours = shelf.find("enhancer"), shelf.find("colour")
-        colour = ColourModel(colours, engine)
-        enhancer = LearntEnhancer(folder, engine, colour=colour)
-        self._note(enhancer, folder)
-        self.models[enhancer.name]["colour"] = _described(colours, colour.engine)
-        return enhancer
-
-    def _upscaler(self) -> Enhancer:
-        folder = self.settings.shelf.find(f"upscaler_x{self.settings.scale}")
-        upscaler = LearntUpscaler(folder, self.settings.engine)
-        self._note(upscaler, folder)
-        return upscaler
-
-    def _note(self, method: _Learnt, folder: Path) -> None:
-        self.models[method.name] = _described(folder, method.engine)
-        self.libraries += method.libraries
-
-    def _own(self, name: str, step: str, others: list[str]) -> Any:
-        from pipeline.restoration.methods.own_loader import describe, load_own
-
-        model = self.settings.models.get(name)
-        if model is None or model.step != step:
-            mine = [key for key, value in self.settings.models.items() if value.step == step]
-            known = ", ".join(dict.fromkeys([*others, *mine]))
-            raise PentimentoError(f"restore.{step}: unknown method '{name}'; known are: {known}")
-        self.models[name] = dict(describe(name, model, Path("/")))
-        return load_own(name, model, Path("/"))
+    def measured_as(self, scale: int) -> str:
+        """The key of models/steps.json that `auto` goes by."""
+        return f"{self.name}_x{scale}" if self.changes == "size" else self.name
 
 
-def _described(folder: Path, engine: str) -> dict[str, Any]:
-    """What is written down of a model of ours."""
-    return {
-        "card_sha256": file_sha256(folder / paths.CARD),
-        "weights_sha256": file_sha256(folder / paths.WEIGHTS),
-        "engine": engine,
-    }
+@dataclass(frozen=True)
+class Opening:
+    """What the builder of a method may use.
+
+    engine: what runs networks (see inference.AnyEngine).
+    scale: of steps that change the size.
+    folders: name of weights -> the folder that holds them.
+    """
+
+    engine: Any
+    scale: int
+    folders: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of a step.
+
+    build: makes it; what it makes has the interface of the step.
+    weights: names of the model folders that it needs ('{scale}' stands for the scale). The first one is the
+        method's network; another one is the network of its attribute of that name.
+    libraries: distributions that results depend on, beside those of every restoration.
+    """
+
+    step: str
+    name: str
+    build: Callable[[Opening], Any]
+    weights: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+
+    def weights_at(self, scale: int) -> tuple[str, ...]:
+        """The names of the model folders for this scale."""
+        return tuple(name.format(scale=scale) for name in self.weights)
+
+
+_STEPS: dict[str, Step] = {}
+_METHODS: dict[str, dict[str, Method]] = {}
+_LISTENERS: list[Callable[[], None]] = []
+
+
+def register(step: Step) -> Step:
+    """Add a step; settings and options know it from now on.
+
+    Raises:
+        ValueError: when a step of that name is declared already.
+    """
+    if step.name in _STEPS:
+        raise ValueError(f"the step '{step.name}' is declared twice")
+    _STEPS[step.name] = step
+    _tell()
+    return step
+
+
+def method(
+    step: str, name: str, *, weights: tuple[str, ...] = (), libraries: tuple[str, ...] = ()
+) -> Callable[[Callable[[Opening], Any]], Callable[[Opening], Any]]:
+    """Decorator: register the builder of a method under a step.
+
+    Raises:
+        ValueError: when the step has a method of that name already.
+    """
+
+    def add(build: Callable[[Opening], Any]) -> Callable[[Opening], Any]:
+        known = _METHODS.setdefault(step, {})
+        if name in known or name in (AUTO, NONE):
+            raise ValueError(f"the step '{step}' has a method '{name}' already")
+        known[name] = Method(step, name, build, weights, libraries)
+        return build
+
+    return add
+
+
+def remove(step: str, name: str | None = None) -> None:
+    """Take back a method, or with no name the whole step."""
+    if name is not None:
+        del _METHODS[step][name]
+        return
+    _METHODS.pop(step, None)
+    del _STEPS[step]
+    _tell()
+
+
+def steps() -> tuple[Step, ...]:
+    """All steps, in the order in which they were declared."""
+    return tuple(_STEPS.values())
+
+
+def step(name: str) -> Step:
+    """The step of that name.
+
+    Raises:
+        PentimentoError: when there is none.
+    """
+    if name not in _STEPS:
+        raise PentimentoError(f"unknown step '{name}'; known are: {', '.join(_STEPS)}")
+    return _STEPS[name]
+
+
+def methods(step: str) -> Mapping[str, Method]:
+    """The methods of a step, by name; complete once the package's modules are imported (kit.py does it)."""
+    return _METHODS.get(step, {})
+
+
+def on_change(listener: Callable[[], None]) -> None:
+    """Call a function now, and whenever a step is added or taken back."""
+    _LISTENERS.append(listener)
+    listener()
+
+
+def _tell() -> None:
+    for listener in _LISTENERS:
+        listener()

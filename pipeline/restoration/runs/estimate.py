@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.restoration.methods.kit import Kit
+from pipeline.restoration.methods.registry import step
 from pipeline.restoration.runs.plan import Load, Plan
 
 KINDS = ("restored", "copied")
@@ -35,9 +36,8 @@ class Pace:
 
 
 TYPICAL = {"restored": Pace(0.012, 0.42), "copied": Pace(0.008, 0.02)}
-LOOKING = Pace(0.002, 0.28)  # what looking for damage adds to each work
+OPENING = 0.002  # what a step that looks at all of a work adds to each, beside its seconds a megapixel
 MODEL = Pace(0.02, 0.3)  # what a network adds to a damaged one
-WHOLE = {"conserve": 0.0, "enhance": 1.5, "upscale": 0.18}  # seconds a megapixel of the result
 _STARTING = 1.5  # seconds until the first work is begun
 
 
@@ -45,23 +45,23 @@ _STARTING = 1.5  # seconds until the first work is begun
 class Recipe:
     """What makes works slow or fast."""
 
-    mode: str
-    scale: int
-    looks: bool  # whether damage is looked for
+    steps: dict[str, int]  # those that look at the whole picture: how many times larger their result is
     models: list[str]  # networks among the methods
 
     @classmethod
     def of(cls, kit: Kit) -> Recipe:
         """Of the methods that works are restored with."""
-        settings = kit.settings
-        scale = settings.scale if settings.mode == "upscale" else 1
-        return cls(settings.mode, scale, settings.detect != "none", sorted(kit.models))
+        larger, steps = 1, {}
+        for link in kit.links("mask", "page", "size"):
+            larger *= getattr(link.method, "scale", 1)
+            steps[link.step.name] = larger
+        return cls(steps, sorted(kit.models))
 
     def pace(self, kind: str) -> Pace:
         """Of a typical machine, for works that are 'restored' or 'copied'."""
-        pace = TYPICAL[kind].plus(Pace(0.0, WHOLE[self.mode] * self.scale**2))
-        if self.looks:
-            pace = pace.plus(LOOKING)
+        pace = TYPICAL[kind]
+        for name, larger in self.steps.items():
+            pace = pace.plus(Pace(OPENING, step(name).seconds * larger**2))
         return pace.plus(MODEL) if self.models and kind == "restored" else pace
 
 

@@ -231,7 +231,7 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
     for found in todo:
         work = _work(request.source, found.relative, masks)
         megapixels = _megapixels(work.source, found.size, settings.max_megapixels)
-        if settings.mode == "conserve" and settings.detect == "none" and work.mask is None:
+        if settings.copies_what_has_no_mask and work.mask is None:
             plan.whole = plan.whole.plus(megapixels, found.size)
         else:
             plan.damaged = plan.damaged.plus(megapixels, found.size)
@@ -245,10 +245,7 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
             size = 0.0
         groups[-1].append(work)
         size += cost
-    return [
-        Shard(number, tuple(group), request.out, settings, request.methods)
-        for number, group in enumerate(groups)
-    ]
+    return [Shard(number, tuple(group), request) for number, group in enumerate(groups)]
 
 
 def _limit(cost: float, workers: int, most: float) -> float:

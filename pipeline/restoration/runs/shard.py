@@ -21,7 +21,7 @@ from pipeline.archive.fixity import file_sha256
 from pipeline.archive.versions import KEY, check_version
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration.methods.kit import Kit, load_kit
-from pipeline.restoration.methods.settings import Settings
+from pipeline.restoration.runs.request import Request
 from pipeline.restoration.work.engine import SourceChanged, restore_work
 from pipeline.restoration.work.work import Tree, Work
 
@@ -37,15 +37,13 @@ class Shard:
 
     number: int
     works: tuple[Work, ...]
-    out: Path
-    settings: Settings
-    methods: Path
+    request: Request
     parent: int = 0  # process that must be alive for the work to go on; 0 = none
 
     @property
     def journal(self) -> Path:
         """Where finished works are noted until they are in the ledger."""
-        return journals(self.out) / f"{self.number:06d}.jsonl"
+        return journals(self.request.out) / f"{self.number:06d}.jsonl"
 
 
 def journals(out: Path) -> Path:
@@ -59,8 +57,8 @@ def run_shard(shard: Shard) -> int:
     Raises:
         PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
     """
-    kit = load_kit(shard.settings, shard.methods)
-    tree, done = Tree.at(shard.out), 0
+    kit = load_kit(shard.request.settings, shard.request.methods)
+    tree, done = Tree.at(shard.request.out), 0
     try:
         shard.journal.parent.mkdir(parents=True, exist_ok=True)
         todo = left(shard)  # a runner may hand out a shard again whose worker it lost
@@ -78,7 +76,7 @@ def run_shard(shard: Shard) -> int:
                 os.fsync(journal.fileno())
                 done += 1
     except OSError as error:
-        raise PentimentoError(machine_trouble(shard.out, error)) from None
+        raise PentimentoError(machine_trouble(shard.request.out, error)) from None
     return done
 
 
@@ -123,7 +121,7 @@ def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
 
 def killed(shard: Shard) -> None:
     """Note that the process that worked on a shard of one work, alone, was killed from outside."""
-    kit = load_kit(shard.settings, shard.methods)
+    kit = load_kit(shard.request.settings, shard.request.methods)
     (work,) = shard.works
     reason = "its worker process was killed; the machine may be short of memory"
     failed = {"retry": True, "error": reason, "seconds": 0.0}

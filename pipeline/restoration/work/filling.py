@@ -17,8 +17,8 @@ import numpy as np
 from pipeline.archive.canvas import Canvas, Window
 from pipeline.archive.tiling import Grid, Tile, Values, run_tiles, within
 from pipeline.errors import ItemError, StepFailed
+from pipeline.restoration.methods.fill import Fillers
 from pipeline.restoration.methods.interface import Filler, FillFailed, Mask, Pixels
-from pipeline.restoration.methods.kit import Kit
 from pipeline.restoration.methods.shapes import REACH, SHAPES, by_shape, depth, farther
 from pipeline.restoration.work.overview import Overview, reduce
 
@@ -58,35 +58,47 @@ class Account:
         return {"methods": shapes, "deep_pixels": self.deep, "fallbacks": sorted(self.fallbacks)}
 
 
-def fill(canvas: Canvas, mask: Canvas, kit: Kit, account: Account, kind: str | None = None) -> None:
+def fill(
+    canvas: Canvas,
+    mask: Canvas,
+    methods: Fillers,
+    fallback: Filler,
+    tile: int,
+    account: Account,
+    kind: str | None = None,
+) -> None:
     """Fill the masked pixels of a canvas, in place.
 
     Args:
         canvas: the picture; its alpha is not touched.
         mask: (H, W, 1), 255 where the picture is to be filled.
-        kit: the methods.
+        methods: what fills which hole.
+        fallback: fills where they fail.
+        tile: pixels of a tile's side.
         account: takes what was done.
         kind: the kind of damage, where the mask says it.
 
     Raises:
         ItemError: when no method can fill a hole.
     """
-    _Filling(canvas, mask, kit, account, kind).run()
+    _Filling(canvas, mask, methods, fallback, tile, account, kind).run()
 
 
 @dataclass
 class _Filling:
     canvas: Canvas
     mask: Canvas
-    kit: Kit
+    methods: Fillers
+    fallback: Filler
+    side: int
     account: Account
     kind: str | None
     overview: Overview | None = None
 
     def run(self) -> None:
-        fillers = [self.kit.filler(shape, self.kind) for shape in SHAPES]
-        reach = max(2 * DEEP + 2, REACH, self.kit.fallback.reach, *(filler.reach for filler in fillers))
-        grid = Grid(self.kit.settings.tile, reach, _ALIGN)
+        fillers = [self.methods.of(shape, self.kind) for shape in SHAPES]
+        reach = max(2 * DEEP + 2, REACH, self.fallback.reach, *(filler.reach for filler in fillers))
+        grid = Grid(self.side, reach, _ALIGN)
         height, width, _ = self.canvas.shape
         run_tiles((height, width, self.canvas.colours), grid, self._tile, self._put)
 
@@ -124,7 +136,7 @@ class _Filling:
         needed: dict[Filler, list[str]] = defaultdict(list)
         for shape, part in parts.items():
             if part.any():
-                needed[self.kit.filler(shape, self.kind)].append(shape)
+                needed[self.methods.of(shape, self.kind)].append(shape)
         return needed
 
     def _fill(self, filler: Filler, part: Mask, hole: Mask, pixels: Pixels) -> str:
@@ -132,13 +144,13 @@ class _Filling:
 
         Returns: the method's name.
         """
-        window = _around(part, max(DEEP, filler.reach, self.kit.fallback.reach))
+        window = _around(part, max(DEEP, filler.reach, self.fallback.reach))
         filled, method = self._attempt(filler, pixels[window], hole[window], part[window])
         pixels[window][part[window]] = filled[part[window]]
         return method
 
     def _attempt(self, filler: Filler, pixels: Pixels, hole: Mask, wanted: Mask) -> tuple[Pixels, str]:
-        fallback = self.kit.fallback
+        fallback = self.fallback
         try:
             return filler(pixels, hole, wanted), filler.name
         except StepFailed as error:
@@ -162,7 +174,7 @@ class _Filling:
         if self.overview is None:
             reduced = reduce(self.canvas, self.mask)
             unknown = reduced.unknown
-            filled, _ = self._attempt(self.kit.coarse, reduced.pixels, unknown, unknown)
+            filled, _ = self._attempt(self.methods.coarse, reduced.pixels, unknown, unknown)
             self.overview = Overview(filled, reduced.unknown, reduced.factor)
         return self.overview
 

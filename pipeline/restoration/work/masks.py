@@ -10,6 +10,7 @@ at windows of one fixed size: what it finds does not depend on how the work is p
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,7 @@ def find_damage(
     canvas: Canvas,
     mask: Canvas,
     given: tuple[Path, int] | None,
-    detector: Detector | None,
-    fallback: Detector,
+    detectors: Sequence[tuple[Detector, Detector]],
 ) -> Damage:
     """Put the damage of a picture into `mask`.
 
@@ -49,8 +49,7 @@ def find_damage(
         canvas: the picture.
         mask: (H, W, 1) uint8, all 0; becomes 255 where there is damage.
         given: a mask file and which of its pages, or None.
-        detector: what looks for damage, or None.
-        fallback: the detector that takes over where `detector` fails.
+        detectors: what looks for damage, each with the detector that takes over where it fails.
 
     Raises:
         ItemError: when the given mask is no picture, or of another size.
@@ -59,8 +58,9 @@ def find_damage(
     if given is not None:
         kind = decode_mask(given[0], canvas.shape[:2], mask, given[1])
         origins.append("given")
-    if detector is not None:
-        fallbacks = _detect(canvas, mask, detector, fallback)
+    for detector, fallback in detectors:
+        fallbacks += _detect(canvas, mask, detector, fallback)
+    if detectors:
         origins.append("detected")
     pixels = sum(int(np.count_nonzero(band)) for _, band in mask.bands()) if origins else 0
     return Damage(pixels, " and ".join(origins) or "none", kind, tuple(fallbacks))

@@ -1,14 +1,13 @@
 """One page of a work through the chain of steps.
 
-Mode `conserve`: detect, fill; pixels inside the mask are filled, everything else stays. Mode `enhance`:
-detect, fill, enhance. Mode `upscale`: detect, fill, upscale.
+First the steps that find damage, then those that fill it: pixels outside the mask stay. Then the steps that
+change the whole page or its size, each on what the one before it has made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from pipeline.archive.imagefile import ImageFile, decode
 from pipeline.archive.imagewrite import NewPage
 from pipeline.errors import ItemError
 from pipeline.restoration.methods.kit import Kit
-from pipeline.restoration.work.enhancing import improve
+from pipeline.restoration.work.enhancing import Improvement, improve
 from pipeline.restoration.work.filling import Account, fill
 from pipeline.restoration.work.masks import Damage, find_damage
 from pipeline.restoration.work.quantisation import luma_step
@@ -31,8 +30,12 @@ class Result:
 
     new: NewPage | None  # None: the page stays as it is
     damage: Damage
-    improved: str | None  # the method that changed the whole page
-    judged: Mapping[str, float | bool] = field(default_factory=dict)  # see Enhancer
+    improvements: tuple[Improvement, ...] = ()  # of the steps that may change the whole page, in order
+
+    @property
+    def improved(self) -> tuple[str, ...]:
+        """The names of the methods that changed the whole page."""
+        return tuple(done.method for done in self.improvements if done.changed)
 
 
 def restore_page(
@@ -62,34 +65,48 @@ def restore_page(
     canvas = stack.enter_context(Canvas(page.shape, page.dtype, page.colours, partial))
     mask = stack.enter_context(Canvas((page.height, page.width, 1), np.uint8, 1, partial))
     decode(file, number, canvas)  # also where there is nothing to do: a cut-off file is no good copy
-    damage = find_damage(canvas, mask, given, kit.detector, kit.classical_detector)
+    damage = _damage(canvas, mask, given, kit)
     account.fallbacks += damage.fallbacks
     share = damage.pixels / (page.width * page.height)
     if share > settings.max_damage:
         limit = settings.max_damage
         raise ItemError(f"has {share:.1%} damage; more than max_damage ({limit:.0%}) is not invented")
-    if damage.pixels:
-        fill(canvas, mask, kit, account, damage.kind)
-    judged: Mapping[str, float | bool] = {}
-    if kit.improver is not None and kit.classical_improver is not None:
-        larger = (page.height * kit.improver.scale, page.width * kit.improver.scale, page.channels)
+    for link in kit.links("masked pixels") if damage.pixels else ():
+        fill(canvas, mask, link.method, link.fallback, settings.tile, account, damage.kind)
+    # A new JPEG with the source's tables would fall back into its steps: worse than left alone.
+    step = _luma_step(file) if settings.jpeg_output == "tiff" else None
+    whole, improvements = canvas, list[Improvement]()
+    for link in kit.links("page", "size"):
+        height, width, channels = whole.shape
+        larger = (height * link.method.scale, width * link.method.scale, channels)
         out = stack.enter_context(Canvas(larger, page.dtype, page.colours, partial))
-        # A new JPEG with the source's tables would fall back into its steps: worse than left alone.
-        step = None
-        if file.format == "jpeg" and settings.jpeg_output == "tiff":
-            with Slices(file.path) as content:
-                step = luma_step(content)
-        done = improve(canvas, out, kit.improver, kit.classical_improver, settings.tile, step)
+        done = improve(whole, out, link.method, link.fallback, settings.tile, step)
+        improvements.append(done)
         account.fallbacks += done.fallbacks
-        judged = done.judged
-        if done.changed:
-            _close(canvas, mask)
-            return Result(NewPage(out, None), damage, done.method, judged)
-        out.close()
+        out, whole = (whole, out) if done.changed else (out, whole)
+        if out is not canvas:
+            out.close()
+    if whole is not canvas:
+        _close(canvas, mask)
+        return Result(NewPage(whole, None), damage, tuple(improvements))
     if damage.pixels:
-        return Result(NewPage(canvas, mask), damage, None, judged)
+        return Result(NewPage(canvas, mask), damage, tuple(improvements))
     _close(canvas, mask)
-    return Result(None, damage, None, judged)
+    return Result(None, damage, tuple(improvements))
+
+
+def _damage(canvas: Canvas, mask: Canvas, given: tuple[Path, int] | None, kit: Kit) -> Damage:
+    """The damage that the chain fills; none, where it has no step for that."""
+    if not kit.links("masked pixels"):
+        return Damage(0, "none", None)
+    return find_damage(canvas, mask, given, [(link.method, link.fallback) for link in kit.links("mask")])
+
+
+def _luma_step(file: ImageFile) -> float | None:
+    if file.format != "jpeg":
+        return None
+    with Slices(file.path) as content:
+        return luma_step(content)
 
 
 def _close(*canvases: Canvas) -> None:

@@ -32,13 +32,13 @@ def sidecar(
     masked = sum(page.damage.pixels for page in pages)
     total = sum(page.width * page.height for page in file.pages)
     first = pages[0].damage
-    used = {page.improved for page in pages if page.improved} | account.methods
-    if kit.detector is not None:
-        used.add(kit.detector.name)
+    whole = {name for page in pages for name in page.improved}
+    used = whole | account.methods | {link.method.name for link in kit.links("mask")}
     return {
         KEY: VERSION,
         "statement": statement(pages),
-        "mode": kit.settings.mode,
+        "mode": None if kit.settings.steps else kit.settings.mode,
+        "steps": [{"step": link.step.name, "methods": link.names} for link in kit.chain],
         "source": _describe(work, file, digests[0]),
         "output": {
             "path": work.name + written.suffix,
@@ -55,7 +55,7 @@ def sidecar(
             "fraction": round(masked / total, 8),
         },
         **account.as_dict(),
-        "whole_picture": sorted({page.improved for page in pages if page.improved}),
+        "whole_picture": sorted(whole),
         "pages": [_page(page, result) for page, result in zip(file.pages, pages, strict=True)],
         "outside_mask": {
             "largest_difference": written.largest_difference,
@@ -90,7 +90,8 @@ def _page(page: Page, result: Result) -> dict[str, Any]:
         "width": size[1],
         "height": size[0],
         "masked_pixels": result.damage.pixels,
-        "judged": dict(result.judged),
+        "judged": {key: value for done in result.improvements for key, value in done.judged.items()},
+        "changed_by": list(result.improved),
         "kept_as_it_is": result.new is None,
     }
 

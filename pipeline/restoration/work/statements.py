@@ -37,5 +37,5 @@ def source_type(account: Account, pages: Sequence[Result], kit: Kit) -> str | No
     """
     if all(page.new is None for page in pages):
         return None
-    makers = account.methods | {page.improved for page in pages if page.improved}
+    makers = account.methods | {name for page in pages for name in page.improved}
     return EDITED_BY_MODEL if makers & kit.models.keys() else EDITED_BY_ALGORITHM

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.restoration.methods.fill import ClassicalName, fillers
+from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import FillFailed
+from pipeline.restoration.methods.steps import ClassicalName
 
 NAMES = ("telea", "navier_stokes", "biharmonic", "tension")
 

@@ -124,7 +124,7 @@ def test_what_a_model_makes_of_a_work_is_checked_again(tmp_path):
         ({"low": 1, "high": 1}, r"low \(1\) must be less than high \(1\)"),
         ({"scale": 2}, "scale is 2 or 4 for the step upscale"),
         ({"step": "upscale"}, "scale is 2 or 4 for the step upscale"),
-        ({"step": "enhence"}, "'fill', 'enhance', 'upscale' or 'detect'"),
+        ({"step": "enhence"}, "unknown step 'enhence'; known are: detect, fill, enhance, upscale"),
         ({"multiple": 0}, "greater than or equal to 1"),
         ({"colour": 1}, "Extra inputs are not permitted"),
     ],

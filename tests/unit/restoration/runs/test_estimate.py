@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.restoration.runs.estimate import TYPICAL, Recipe, Spent, estimate, noted
 from pipeline.restoration.runs.plan import Load, Plan
+from pipeline.restoration.runs.request import Request
 from pipeline.restoration.runs.shard import Shard
 from tests.conftest import kit, restore_settings
 
@@ -14,7 +15,7 @@ RECIPE = Recipe.of(kit())
 
 
 def plan(works=100, megapixels=50.0, shards=4):
-    shard = Shard(0, (), Path("out"), restore_settings(), Path("methods"), Path("model"))
+    shard = Shard(0, (), Request(Path("src"), Path("out"), restore_settings(), Path("methods")))
     return Plan(damaged=Load(works, megapixels, 1), shards=[shard] * shards)
 
 
@@ -60,6 +61,6 @@ def test_what_costs_more_is_expected_to():
         Recipe.of(kit(**c)) for c in ({}, {"detect": "classical"}, {"mode": "enhance"})
     )
     large, larger = (Recipe.of(kit(mode="upscale", scale=scale)) for scale in (2, 4))
-    learnt = Recipe("conserve", 1, False, ["learnt"])
+    learnt = Recipe({}, ["learnt"])
     for less, more in ((cheap, looked), (cheap, enhanced), (large, larger), (cheap, learnt)):
         assert estimate(plan(), less, 1, []).seconds < estimate(plan(), more, 1, []).seconds

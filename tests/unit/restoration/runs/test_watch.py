@@ -18,8 +18,8 @@ BEGUN = json.dumps({"begun": "c"})
 
 def test_journals_of_open_shards_are_added_to_what_was_collected(tmp_path):
     settings = restore_settings()
-    shards = [Shard(n, (), tmp_path, settings, Path()) for n in range(2)]
     request = Request(tmp_path, tmp_path, settings, Path())
+    shards = [Shard(n, (), request) for n in range(2)]
     run = ArchiveRun(request, "space", Recipe.of(kit()), Plan(shards=shards))
     watch = Watch(run)
     assert watch.look().works == 0

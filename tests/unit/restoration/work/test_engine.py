@@ -7,10 +7,10 @@ from PIL import Image
 
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import ItemError, PentimentoError
-from pipeline.restoration.methods.choice import Choice, choose
 from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import FillFailed
 from pipeline.restoration.methods.kit import load_kit
+from pipeline.restoration.methods.measured import BestFillers, best_fillers
 from pipeline.restoration.work import engine
 from pipeline.restoration.work.engine import restore_work
 from pipeline.restoration.work.masks import write_mask
@@ -159,18 +159,18 @@ def test_a_source_that_changes_meanwhile_is_refused(made):
 def test_methods_are_read_as_measured_and_errors_name_the_file(tmp_path):
     path = tmp_path / "methods.json"
     path.write_text('{"by_shape": {"thin": {"best": "telea"}, "wide": {"best": "biharmonic"}}}')
-    assert choose(path) == Choice({"thin": "telea", "wide": "biharmonic"}, {})
-    assert load_kit(SETTINGS, path).by_shape["wide"].name == "biharmonic"
+    assert best_fillers(path) == BestFillers({"thin": "telea", "wide": "biharmonic"}, {})
+    assert load_kit(SETTINGS, path).chain[0].names["wide"] == "biharmonic"
     path.write_text('{"by_shape": {"thin": {"best": "magic"}, "wide": {"best": "telea"}}}')
     with pytest.raises(PentimentoError, match="unknown method 'magic'"):
-        choose(path)
+        best_fillers(path)
     path.write_text('{"by_shape": {}}')
     with pytest.raises(PentimentoError, match="does not name a method"):
-        choose(path)
+        best_fillers(path)
     with pytest.raises(PentimentoError, match="missing"):
-        choose(tmp_path / "none.json")
+        best_fillers(tmp_path / "none.json")
     with pytest.raises(PentimentoError, match="cannot be read: Is a directory"):
-        choose(tmp_path)
+        best_fillers(tmp_path)
 
 
 def test_a_mask_that_states_its_kind_is_filled_by_that_kinds_method(made):
@@ -243,12 +243,9 @@ def test_a_mask_with_too_many_pages_is_refused(made, tmp_path):
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
 def test_a_larger_picture_is_written_and_said_to_be_new_throughout(made, name):
-    from pipeline.restoration.methods.classical import Lanczos
 
     work, tree, _ = made([THIN], name=name)
-    larger = dataclasses.replace(
-        kit(mode="upscale", scale=2), improver=Lanczos(2), classical_improver=Lanczos(2)
-    )
+    larger = kit(mode="upscale", scale=2)
     done = restore_work(work, tree, larger)
     assert read(tree.works / done["output"]).shape == (240, 320, 3)
     proof = json.loads((tree.proof / done["proof"]).read_text())
@@ -266,7 +263,7 @@ def test_a_picture_that_enhancing_does_not_change_is_a_byte_copy(made):
         def __call__(self, pixels):
             return pixels
 
-    enhance = dataclasses.replace(kit(mode="enhance"), improver=Same(), classical_improver=Same())
+    enhance = kit(mode="enhance", links={"enhance": (Same(), Same())})
     for holes in ([], [THIN]):
         work, tree, hole = made(holes)
         done = restore_work(work, tree, enhance)

@@ -24,7 +24,9 @@ def filled(pixels, hole, tmp_path, account=None, in_memory=WHOLE, colours=None, 
     ):
         canvas.write(everything, pixels)
         mask.write(everything, hole[..., None].astype(np.uint8) * 255)
-        fill(canvas, mask, kit(**options), account or Account())
+        tools = kit(**options)
+        (link,) = tools.links("masked pixels")
+        fill(canvas, mask, link.method, link.fallback, tools.settings.tile, account or Account())
         return canvas.read(everything)
 
 

@@ -1,6 +1,5 @@
 """How coarse a JPEG's table is, and what level of noise its loss is taken for."""
 
-import dataclasses
 import io
 import json
 
@@ -90,8 +89,8 @@ def test_the_blocks_of_a_jpeg_are_smoothed_where_no_jpeg_is_written(enhancer, ki
     Image.fromarray(before).save(tmp_path / "a.png")
 
     def enhanced(name, output):
-        settings = kit(mode="enhance", jpeg_output=output)
-        tools = dataclasses.replace(settings, improver=enhancer, classical_improver=LevelsAndDenoise())
+        links = {"enhance": (enhancer, LevelsAndDenoise())}
+        tools = kit(mode="enhance", jpeg_output=output, links=links)
         tree = Tree.at(tmp_path / output)
         done = restore_work(Work(tmp_path / name, name), tree, tools)
         proof = json.loads((tree.proof / done["proof"]).read_text())

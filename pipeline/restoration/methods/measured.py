@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+<<<<<<< HEAD:pipeline/restoration/methods/choice.py
 from collections.abc import Mapping
+=======
+import json
+from collections.abc import Iterable, Mapping
+>>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.archive.versions import read_json
 from pipeline.errors import PentimentoError
-from pipeline.restoration.methods.fill import fillers
+from pipeline.restoration.methods.registry import methods, steps
 from pipeline.restoration.methods.shapes import SHAPES
 
+<<<<<<< HEAD:pipeline/restoration/methods/choice.py
 VERSION = 1  # of both files; version 1 is not stated
 LEARNT = "learnt"
 CLASSICAL = "classical"
 _REMEDY = "run `dvc repro`, which makes it again"
 
+=======
+>>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
 
 @dataclass(frozen=True)
-class Choice:
-    """The filler that measured best, for each shape of damage and for kinds of damage."""
+class BestFillers:
+    """The name of the filler that measured best, for each shape of damage and for kinds of damage."""
 
     shapes: Mapping[str, str]
     kinds: Mapping[str, str]
 
 
-def choose(path: Path) -> Choice:
+def best_fillers(path: Path) -> BestFillers:
     """What a methods.json says.
 
     Raises:
@@ -43,29 +51,36 @@ def choose(path: Path) -> Choice:
         raise PentimentoError(f"{path} cannot be read: {error.strerror}; name a methods.json") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PentimentoError(f"{path} does not name a method for each of {', '.join(SHAPES)}") from None
-    _require_known(path, shapes | kinds, {*fillers(), LEARNT})
-    return Choice(shapes, kinds)
+    for purpose, name in (shapes | kinds).items():
+        _require_known(path, purpose, name, methods("fill"))
+    return BestFillers(shapes, kinds)
 
 
-def choose_steps(path: Path) -> dict[str, str]:
-    """What a steps.json says: 'classical' or 'learnt' for detect, enhance, upscale_x2, upscale_x4.
+def best_methods(path: Path) -> dict[str, str]:
+    """What a steps.json says: for each step that was measured (see Step.measured_as), the best method.
 
     Raises:
         PentimentoError: when the file cannot be read or names another method.
     """
     try:
+<<<<<<< HEAD:pipeline/restoration/methods/choice.py
         measured = read_json(path, "choice of methods", VERSION, _REMEDY)
         steps = {str(step): str(entry["best"]) for step, entry in measured.items()}
+=======
+        measured = json.loads(path.read_text(encoding="utf-8"))
+        found = {str(step): str(entry["best"]) for step, entry in measured.items()}
+>>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
     except OSError as error:
         raise PentimentoError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):
         raise PentimentoError(f"{path} does not name the best method of each step") from None
-    _require_known(path, steps, {CLASSICAL, LEARNT})
-    return steps
+    for step in steps():
+        for purpose in found.keys() & {step.measured_as(scale) for scale in (1, 2, 4)}:
+            _require_known(path, purpose, found[purpose], methods(step.name))
+    return found
 
 
-def _require_known(path: Path, chosen: Mapping[str, str], known: set[str]) -> None:
-    for purpose, name in chosen.items():
-        if name not in known:
-            names = ", ".join(sorted(known))
-            raise PentimentoError(f"{path}: unknown method '{name}' for {purpose}; known are: {names}")
+def _require_known(path: Path, purpose: str, name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        names = ", ".join(sorted(known))
+        raise PentimentoError(f"{path}: unknown method '{name}' for {purpose}; known are: {names}")

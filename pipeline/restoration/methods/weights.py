@@ -1,20 +1,16 @@
-"""Where trained models are found: what was trained here comes before what comes with Pentimento."""
+"""Where the weights of networks are found: what was trained here comes before what comes with Pentimento."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths
 from pipeline.errors import PentimentoError
-
-METHODS = paths.METHODS.name
-STEPS = paths.STEPS.name
 
 
 @dataclass(frozen=True)
-class Shelf:
-    """Two folders that hold models by name: restorer, detector, enhancer, colour, upscaler_x2, upscaler_x4.
+class Weights:
+    """Two folders that hold models and measurements by name: restorer, detector, methods.json …
 
     trained: what the pipeline trained on the archive at hand; may lack some or all.
     pretrained: weights that come with Pentimento.
