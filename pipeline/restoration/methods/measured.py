@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD:pipeline/restoration/methods/choice.py
-from collections.abc import Mapping
-=======
-import json
 from collections.abc import Iterable, Mapping
->>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +11,9 @@ from pipeline.errors import PentimentoError
 from pipeline.restoration.methods.registry import methods, steps
 from pipeline.restoration.methods.shapes import SHAPES
 
-<<<<<<< HEAD:pipeline/restoration/methods/choice.py
 VERSION = 1  # of both files; version 1 is not stated
-LEARNT = "learnt"
-CLASSICAL = "classical"
 _REMEDY = "run `dvc repro`, which makes it again"
 
-=======
->>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
 
 @dataclass(frozen=True)
 class BestFillers:
@@ -63,13 +53,8 @@ def best_methods(path: Path) -> dict[str, str]:
         PentimentoError: when the file cannot be read or names another method.
     """
     try:
-<<<<<<< HEAD:pipeline/restoration/methods/choice.py
         measured = read_json(path, "choice of methods", VERSION, _REMEDY)
-        steps = {str(step): str(entry["best"]) for step, entry in measured.items()}
-=======
-        measured = json.loads(path.read_text(encoding="utf-8"))
         found = {str(step): str(entry["best"]) for step, entry in measured.items()}
->>>>>>> e5ba4e2 (One registry of a restoration's steps: settings, options, estimate and sidecar follow from a step's declaration):pipeline/restoration/methods/measured.py
     except OSError as error:
         raise PentimentoError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, AttributeError):

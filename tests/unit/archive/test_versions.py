@@ -19,7 +19,7 @@ from pipeline.archive.tables import read_table, write_table
 from pipeline.errors import PentimentoError
 from pipeline.models.cnn import PlainCNN
 from pipeline.models.registry import load_card, load_model, save_model
-from pipeline.restoration.methods.choice import choose, choose_steps
+from pipeline.restoration.methods.measured import best_fillers, best_methods
 from pipeline.restoration.runs.shard import read_journal
 
 PICTURE = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
@@ -79,8 +79,8 @@ FILES: dict[str, tuple[str, Writer, Reader]] = {
     "table": ("catalog.parquet", table_of, read_table),
     "index of shards": (INDEX, table_of, lambda path: Shards(path.parent).index),
     "model card": ("card.json", card_of, lambda path: load_model(path.parent)),
-    "choice of fillers": ("methods.json", methods_of, choose),
-    "choice of methods": ("steps.json", steps_of, choose_steps),
+    "choice of fillers": ("methods.json", methods_of, best_fillers),
+    "choice of methods": ("steps.json", steps_of, best_methods),
     "journal": ("000000.jsonl", journal_of, lambda path: list(read_journal(path))),
 }
 
