@@ -3,6 +3,7 @@
 PENTIMENTO_STATE    state folder (ledgers, checkpoints, logs); default: `.state` in the outermost
                     enclosing folder that has `.dvc/`, so that experiments in temporary folders share it
 PENTIMENTO_DEVICE   auto (default), cpu, cuda, cuda:1 …
+PENTIMENTO_DEVICES  devices that every training uses side by side, a process each (DDP); default 1
 PENTIMENTO_THREADS  threads of one training process; default 1, which makes its bytes reproducible
 PENTIMENTO_LOADERS  processes that make training's batches ahead, for a GPU; default 0: the training process
                     does. Random draws depend on it, as they do on the number of training processes
@@ -34,6 +35,11 @@ def clone_dir(root: Path) -> Path:
     root = root.resolve()
     enclosing = [folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()]
     return enclosing[-1] if enclosing else root
+
+
+def devices() -> int:
+    """How many devices a training uses, one process each (PENTIMENTO_DEVICES)."""
+    return _whole("PENTIMENTO_DEVICES", 1)
 
 
 def threads() -> int:

@@ -108,7 +108,7 @@ class _Folds:
         # How strongly a work is augmented hardly differs from fold to fold: its views are made once.
         names = [str(number) for number in self.labels.school]
         strength = balance.recorded(shards.folder).plan(names).strength
-        self.fabric = make_fabric()
+        self.fabric = make_fabric(devices=1)  # a fold's head is trained in about a second
         self.views = Describer(ctx.state / paths.LEDGER, stored["side"], self.fabric.device).views(
             [shards[n] for n in rows],
             Augmentation(partial(build, policy), value_sha256(policy)[:16]),

@@ -23,7 +23,7 @@ from pipeline.training.classifier import Losses, PictureTask, Recipe
 from pipeline.training.descriptions import Augmentation, Describer
 from pipeline.training.head import fit_head
 from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
-from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.loop import Trainer, first_only, make_fabric
 from pipeline.training.mixing import Mixing
 from pipeline.training.task import Row, Schedule
 
@@ -140,6 +140,7 @@ def _train_head(params: Params, data: _Data, ctx: Context) -> _Trained:
         fabric=fabric,
         label="train_classifier",
     )
+    first_only(fabric)
     arguments = {"inputs": head.linear.in_features, "outputs": head.linear.out_features}
     return _Trained(head, history, "linear_head", arguments)
 
@@ -165,6 +166,7 @@ def _train_network(params: Params, data: _Data, ctx: Context) -> _Trained:
     )
     trainer = Trainer(task, params, ctx.checkpoints, fabric)
     network = trainer.fit("train_classifier").cpu()
+    first_only(fabric)
     return _Trained(network, trainer.history, architecture, arguments)
 
 

@@ -21,7 +21,7 @@ from pipeline.models.registry import load_model, save_model
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.gan import Adversarial, GANTask, views
-from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.loop import Trainer, first_only, make_fabric
 from pipeline.training.task import Schedule
 
 
@@ -58,8 +58,10 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         seed=params.seed,
         grids=folder / "samples",
     )
-    trainer = Trainer(task, params, folder, make_fabric())
+    fabric = make_fabric()
+    trainer = Trainer(task, params, folder, fabric)
     trained = trainer.fit("train generator")
+    first_only(fabric)
     card = {
         "kind": "generator of paintings",
         "trained_on": {"works": len(shards.rows("train")), "views_of_each": params.views},

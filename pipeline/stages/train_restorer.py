@@ -28,7 +28,7 @@ from pipeline.restoration.methods.interface import Mask, Pixels
 from pipeline.restoration.methods.steps import ClassicalName
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
-from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.loop import Trainer, first_only, make_fabric
 from pipeline.training.restorer import Examples, RestorerTask
 from pipeline.training.task import Schedule
 
@@ -70,6 +70,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     task = make_task(network, params, pictures["train"], pictures["val"])
     trainer = make_trainer(task, params, ctx.checkpoints / version, fabric)
     best = trainer.fit("train_restorer")
+    first_only(fabric)
     history = trainer.history
     kept = history[int(trainer.best["epoch"])]
     game = stakes(params.adversarial, trainer)

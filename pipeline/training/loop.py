@@ -11,6 +11,7 @@ Exact resume needs no saved sampler: every epoch's batches and random numbers ar
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +30,50 @@ from pipeline.training.task import Batch, Row, Schedule, Task
 CHECKPOINT = "last.ckpt"
 
 
-def make_fabric(devices: int = 1) -> Fabric:
-    """The device to train on: a GPU in bf16 when there is one, else the CPU in full precision."""
+def make_fabric(devices: int | None = None) -> Fabric:
+    """The devices to train on: GPUs in bf16 when there are some, else the CPU in full precision.
+
+    With several devices Lightning starts this very command again for each of the others, and all run the
+    same code: see `first_only`.
+
+    Args:
+        devices: how many; None: PENTIMENTO_DEVICES.
+
+    Raises:
+        PentimentoError: when the environment asks for devices that do not exist or contradict each other.
+    """
     wanted = environment.device()
+    devices = devices or environment.devices()
+    if devices > 1 and ":" in wanted:
+        raise PentimentoError(
+            f"PENTIMENTO_DEVICE names one device, {wanted}, but PENTIMENTO_DEVICES is {devices}"
+        )
     cuda = torch.cuda.is_available() if wanted == "auto" else wanted.startswith("cuda")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
         raise PentimentoError(f"PENTIMENTO_DEVICE is {wanted}, but torch sees no CUDA device")
     torch.set_num_threads(environment.threads())
+    if cuda and devices > torch.cuda.device_count():
+        raise PentimentoError(
+            f"PENTIMENTO_DEVICES is {devices}, but torch sees {torch.cuda.device_count()} CUDA device(s)"
+        )
     chosen: Any = [int(wanted.split(":")[1])] if ":" in wanted else devices
-    return Fabric(
+    fabric = Fabric(
         accelerator="cuda" if cuda else "cpu",
         devices=chosen,
         strategy="ddp" if devices > 1 else "auto",
         precision="bf16-mixed" if cuda else "32-true",
     )
+    if devices > 1:
+        fabric.launch()
+    return fabric
+
+
+def first_only(fabric: Fabric) -> None:
+    """End all processes of a training but the first one: what follows writes files, which one process does."""
+    if fabric.world_size > 1:
+        torch.distributed.destroy_process_group()
+    if not fabric.is_global_zero:
+        sys.exit(0)
 
 
 class Trainer:

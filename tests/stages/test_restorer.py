@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from pipeline.archive.fixity import file_sha256
@@ -16,6 +19,7 @@ from pipeline.models.registry import load_card, load_model, save_model
 from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.stage import Context
 from pipeline.stages import damage, evaluate_restorer, train_restorer
+from pipeline.training.loop import make_fabric
 from tests.conftest import TRAIN_RESTORER as TRAIN
 from tests.conftest import painting
 
@@ -196,3 +200,56 @@ def test_an_original_that_cannot_be_read_stops_the_damage_with_a_reason(project)
     with pytest.raises(PentimentoError, match=rf"folder:{number}: {number}.png: is another file than"):
         make_damage(project)
     assert not (project / "damaged").exists()
+
+
+TWO_DEVICES = """
+import json, os, sys
+from pathlib import Path
+
+import torch
+
+from pipeline.stage import Context
+from pipeline.stages import train_restorer
+from pipeline.training.loop import Trainer
+
+project, rank = Path(sys.argv[1]), os.environ.get("LOCAL_RANK", "0")
+fit = Trainer.fit
+
+def noted(trainer, label):
+    network = fit(trainer, label)
+    torch.save({"weights": network.state_dict(), "history": trainer.history}, project / f"rank{rank}.pt")
+    return network
+
+Trainer.fit = noted
+params = train_restorer.Params.model_validate_json(sys.argv[2])
+outputs = {"restorer": project / "two/restorer", "plots": project / "two/plots"}
+context = Context("train_restorer", project, "fingerprint", "0" * 64)
+train_restorer.run(params, {"prepared": project / "prepared"}, outputs, context)
+(project / f"written-by-{rank}").touch()
+"""
+
+
+def test_two_devices_train_one_restorer_that_one_process_writes(project, monkeypatch):
+    monkeypatch.setenv("PENTIMENTO_DEVICES", "2")
+    monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
+    script = project / "two.py"
+    script.write_text(TWO_DEVICES)
+    done = subprocess.run(
+        [sys.executable, str(script), str(project), json.dumps(TRAIN)],
+        capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    first, second = (torch.load(project / f"rank{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert first["history"] == second["history"] and len(first["history"]) == TRAIN["epochs"]
+    network, _ = load_model(project / "two/restorer")
+    for name, weight in network.state_dict().items():
+        assert torch.equal(first["weights"][name], second["weights"][name])
+        assert torch.equal(first["weights"][name].cpu(), weight)
+    assert (project / "written-by-0").exists() and not (project / "written-by-1").exists()
+
+
+def test_several_devices_and_a_named_one_contradict_each_other(monkeypatch):
+    monkeypatch.setenv("PENTIMENTO_DEVICES", "2")
+    monkeypatch.setenv("PENTIMENTO_DEVICE", "cuda:1")
+    with pytest.raises(PentimentoError, match="names one device, cuda:1, but PENTIMENTO_DEVICES is 2"):
+        make_fabric()

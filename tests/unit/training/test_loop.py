@@ -192,7 +192,6 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 from pathlib import Path
 fabric = module.make_fabric(devices=2)
-fabric.launch()
 
 class Odd(module.LineTask):
     def validate(self, network, epoch):
