@@ -113,11 +113,17 @@ def best_of(report: Mapping[str, Any], methods: Sequence[Any]) -> Any:
 
 def require_params(file: Path, columns: str) -> None:
     """Refuse, before anything is computed, columns that params.yaml cannot hold a method of."""
-    from flows.params_file import check_columns
     from pipeline.catalog.missing.impute_table import parse_columns
-    from pipeline.params import read_params
 
-    check_columns(file, read_params(file), [one.name for one in parse_columns(columns)])
+    write_methods(file, {one.name: "leave" for one in parse_columns(columns)}, dry_run=True)
+
+
+def write_methods(file: Path, methods: Mapping[str, Any], *, dry_run: bool) -> list[tuple[str, Any, Any]]:
+    """Write the methods of columns into `clean.missing` of params.yaml, and return what changes."""
+    from flows.params_file import set_values
+
+    values = {f"clean.missing.{column}": method for column, method in methods.items()}
+    return set_values(file, values, dry_run=dry_run)
 
 
 def note(hiding: Hiding) -> str:

@@ -1,68 +1,35 @@
-"""params.yaml changed by a program: comments and other values stay; it is written wholly or not at all."""
+"""Programs change params.yaml here: comments and other values stay, a file is written whole or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline import stages
 from pipeline.archive.atomic import write_bytes
 from pipeline.errors import PentimentoError
+from pipeline.params import check_params
 
 Change = tuple[str, Any, Any]  # dotted key, old value, new value
 
 
 def overlay(file: Path, values: Mapping[str, Any], *, dry_run: bool) -> list[Change]:
-    """Write a tree of values over the file's, and return what changes.
+    """Merge a tree of values, as read from a profile, into params.yaml; see set_values."""
+    return set_values(file, dict(_leaves(values)), dry_run=dry_run)
+
+
+def set_values(file: Path, values: Mapping[str, Any], *, dry_run: bool) -> list[Change]:
+    """Set values in params.yaml, and return what changes.
 
     Args:
         file: params.yaml.
-        values: sections of keys, as read from a profile; lists are replaced as a whole.
+        values: dotted key -> value; a list or a mapping replaces the old value.
         dry_run: only say what would change.
 
     Raises:
-        PentimentoError: when the file lacks one of the keys; nothing is written then.
+        PentimentoError: when the changed sections do not fit their stages' models; nothing is written then.
     """
-    return _rewrite(file, lambda params: _laid_over(params, values), dry_run)
-
-
-def set_missing(file: Path, methods: Mapping[str, Any], *, dry_run: bool) -> list[Change]:
-    """Write methods into `clean.missing`, and return what changes.
-
-    Args:
-        file: params.yaml.
-        methods: column -> a method, as a name or a mapping.
-        dry_run: only say what would change.
-
-    Raises:
-        PentimentoError: when the file has no such key; nothing is written then.
-    """
-
-    def change(params: Any) -> list[Change]:
-        check_columns(file, params, list(methods))
-        section, changes = params["clean"]["missing"], []
-        for column, method in methods.items():
-            if section[column] != method:
-                changes.append((f"clean.missing.{column}", _plain(section[column]), method))
-                section[column] = _flow(method)
-        return changes
-
-    return _rewrite(file, change, dry_run)
-
-
-def check_columns(file: Path, params: Any, columns: list[str]) -> None:
-    """Refuse columns that `clean.missing` of the params does not have."""
-    known = params.get("clean", {}).get("missing", {})
-    for column in columns:
-        if column not in known:
-            raise PentimentoError(
-                f"{file} has no key clean.missing.{column}, which --write would set; "
-                f"there are: {', '.join(known)}"
-            )
-
-
-def _rewrite(file: Path, change: Callable[[Any], list[Change]], dry_run: bool) -> list[Change]:
-    """Change what is in the file, and write it when anything did change."""
     import io
 
     from ruamel.yaml import YAML
@@ -74,7 +41,11 @@ def _rewrite(file: Path, change: Callable[[Any], list[Change]], dry_run: bool) -
     null = "tag:yaml.org,2002:null"
     yaml.representer.add_representer(type(None), lambda dumper, _: dumper.represent_scalar(null, "null"))
     params = yaml.load(file.read_text(encoding="utf-8"))
-    changes = change(params)
+    changes = [change for key, value in values.items() for change in _set(params, key, value)]
+    for section in dict.fromkeys(key.split(".")[0] for key in values):
+        if section not in stages.names():
+            raise PentimentoError(f"{file}: section '{section}' belongs to no stage")
+        check_params(params[section], section, stages.load(section).params, str(file))
     if changes and not dry_run:
         text = io.StringIO()
         yaml.dump(params, text)
@@ -82,30 +53,38 @@ def _rewrite(file: Path, change: Callable[[Any], list[Change]], dry_run: bool) -
     return changes
 
 
-def _laid_over(target: Any, values: Mapping[str, Any], prefix: str = "") -> list[Change]:
-    """Set the values in place, and return those that differed."""
-    changes: list[Change] = []
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        if key not in target:
-            raise PentimentoError(f"the profile sets '{prefix}{key}', which params.yaml does not have")
         if isinstance(value, Mapping):
-            changes += _laid_over(target[key], value, f"{prefix}{key}.")
-        elif target[key] != value:
-            changes.append((f"{prefix}{key}", _plain(target[key]), value))
-            if isinstance(value, list):
-                target[key][:] = value  # in place, so that it is still written on one line
-            else:
-                target[key] = value
-    return changes
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
-def _flow(method: Any) -> Any:
+def _set(params: Any, dotted: str, value: Any) -> Iterator[Change]:
+    """Set one value in the file's tree; yields the change unless the value is there already."""
+    *groups, key = dotted.split(".")
+    for group in groups:
+        if not isinstance(params.get(group), Mapping):
+            params[group] = {}
+        params = params[group]
+    old = params.get(key)
+    if key in params and old == value:
+        return
+    yield dotted, _plain(old), value
+    if isinstance(old, list) and isinstance(value, list):
+        old[:] = value  # in place, so that it is still written on one line
+    else:
+        params[key] = _flow(value)
+
+
+def _flow(value: Any) -> Any:
     """A mapping on one line, so that the comment behind it stays behind it."""
-    if not isinstance(method, Mapping):
-        return method
+    if not isinstance(value, Mapping):
+        return value
     from ruamel.yaml.comments import CommentedMap
 
-    line = CommentedMap(method)
+    line = CommentedMap(value)
     line.fa.set_flow_style()
     return line
 

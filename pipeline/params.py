@@ -49,14 +49,29 @@ def load_params(path: Path, section: str, model: type[P]) -> P:
     values = read_params(path)
     if section not in values:
         raise PentimentoError(f"{path}: section '{section}' is missing{_nearest(section, values)}")
+    return check_params(values[section], section, model, str(path))
+
+
+def check_params(values: Any, section: str, model: type[P], where: str) -> P:
+    """The values of one section, checked against its model.
+
+    Args:
+        values: as read from YAML.
+        section: its name, for messages.
+        model: its typed fields.
+        where: the file, for messages.
+
+    Raises:
+        PentimentoError: see load_params.
+    """
     try:
-        return model.model_validate_json(_to_json(values[section]))
+        return model.model_validate_json(_to_json(values))
     except ValidationError as error:
         found = error.errors(include_url=False)
         # A list is also called too short when its items are wrong: that is no second fault.
         faults = [one for one in found if one["type"] != "too_short"] or found
         problems = "; ".join(_explain(section, model, problem) for problem in faults)
-        raise PentimentoError(f"{path}: {problems}") from None
+        raise PentimentoError(f"{where}: {problems}") from None
 
 
 def known_keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:

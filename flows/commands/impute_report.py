@@ -69,7 +69,6 @@ def impute_report(
     - `pentimento impute-report --write --dry-run`
     """
     from flows import impute
-    from flows.params_file import set_missing
     from pipeline import paths
     from pipeline.archive.atomic import write_bytes
     from pipeline.catalog.missing import impute_plot
@@ -92,7 +91,7 @@ def impute_report(
     changes: list[tuple[str, Any, Any]] = []
     if write and root:
         best = {one["column"]: impute.best_of(one, chosen) for one in reports}
-        changes = set_missing(root / paths.PARAMS, best, dry_run=dry_run)
+        changes = impute.write_methods(root / paths.PARAMS, best, dry_run=dry_run)
     if as_json:
         typer.echo(json.dumps(reports, indent=1, ensure_ascii=False))
         return
