@@ -160,7 +160,24 @@ def test_every_command_is_documented() -> None:
         assert "Examples:" in (command.help or ""), f"`pentimento {name} --help` shows no example"
 
 
-def test_every_page_is_linked_from_the_readme() -> None:
-    readme = (ROOT / "README.md").read_text()
-    for page in (ROOT / "docs").glob("*.md"):
-        assert f"docs/{page.name}" in readme, f"README.md does not link docs/{page.name}"
+def test_every_page_is_linked_from_the_index_and_the_index_from_the_readme() -> None:
+    docs = ROOT / "docs"
+    index = (docs / "README.md").read_text()
+    for page in docs.glob("*.md"):
+        assert page.name == "README.md" or f"({page.name})" in index, f"docs/README.md does not link {page}"
+    assert "(docs/README.md)" in (ROOT / "README.md").read_text()
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+            path, _, heading = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page} links {link}"
+            if heading:
+                assert heading in _anchors(target), f"{page} links {link}"
+
+
+def _anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

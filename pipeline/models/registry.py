@@ -15,11 +15,11 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pipeline.archive.atomic import write_bytes, write_json
-from pipeline.archive.versions import KEY, read_json
+from pipeline.archive.versions import read_json
 from pipeline.errors import PentimentoError
 from pipeline.paths import CARD, WEIGHTS
 
-VERSION = 1  # of a saved model's format
+VERSION = 1  # of a saved model's format; version 1 is not stated
 
 ARCHITECTURES = {
     "cnn": ("pipeline.models.cnn", "PlainCNN"),
@@ -55,7 +55,7 @@ def save_model(
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     folder.mkdir(parents=True, exist_ok=True)
     write_bytes(folder / WEIGHTS, save(state))
-    write_json(folder / CARD, {KEY: VERSION, "architecture": architecture, "arguments": arguments, **card})
+    write_json(folder / CARD, {"architecture": architecture, "arguments": arguments, **card})
 
 
 def load_card(folder: Path) -> dict[str, Any]:

@@ -103,6 +103,17 @@ def test_an_unknown_version_is_refused_with_one_line(tmp_path: Path, kind: str) 
     assert "\n" not in message
 
 
+def test_the_documented_refusal_is_the_real_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pack = Path(".state/packs/384.bin")
+    pack.parent.mkdir(parents=True)
+    pack_of(pack, 2)
+    with pytest.raises(PentimentoError) as refusal:
+        Pack(pack)
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    assert f"\n{refusal.value}\n" in page
+
+
 @pytest.mark.parametrize("version", ['"1"', "true", "0", "1.5"])
 def test_what_is_no_version_is_refused(tmp_path: Path, version: str) -> None:
     card_of(tmp_path / "card.json", 1)
@@ -133,12 +144,10 @@ def test_two_new_packs_have_different_ids(tmp_path: Path) -> None:
         assert not second.holds(first.append(PICTURE))
 
 
-def test_a_card_without_a_version_is_read(tmp_path: Path) -> None:
-    card_of(tmp_path / "card.json", 1)
+def test_a_card_of_version_1_states_no_version(tmp_path: Path) -> None:
+    save_model(tmp_path, PlainCNN(2, 4), "cnn", {"outputs": 2, "width": 4}, {})
     card = json.loads((tmp_path / "card.json").read_text())
-    assert card.pop("format_version") == 1
-    (tmp_path / "card.json").write_text(json.dumps(card))
-    assert load_card(tmp_path) == card
+    assert card == load_card(tmp_path) == {"architecture": "cnn", "arguments": {"outputs": 2, "width": 4}}
 
 
 def test_tables_and_shards_of_version_1_state_no_version(tmp_path: Path) -> None:

@@ -80,6 +80,8 @@ def test_only_the_mask_is_filled_each_shape_by_its_method(made):
     assert proof["methods"]["thin"] == {"pixels_by_method": {"constant": 270}}
     assert proof["methods"]["wide"] == {"pixels_by_method": {"navier_stokes": 900}}
     assert proof["format_version"] == 1
+    page = (Path(__file__).parents[4] / "docs" / "formats.md").read_text()
+    assert [field for field in proof if f"`{field}`" not in page] == [], "docs/formats.md names every field"
     assert proof["mask"]["pixels"] == hole.sum()
     assert proof["outside_mask"] == {"largest_difference": 0, "changed_pixels": 0}
     assert proof["source"]["sha256"] == before == file_sha256(work.source)
