@@ -12,21 +12,31 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parents[1]  # holds the package `pipeline`
+from pipeline import syntax
+
+PACKAGE = "pipeline"
+HOME = Path(__file__).resolve().parents[1]  # holds the package
 # The ground: these change no result, so no stage depends on them.
-GROUND = frozenset({"discovery", "environment", "errors", "imports", "params", "paths", "progress"})
-_REGISTRY = HOME / "pipeline/models/registry.py"
+GROUND = frozenset(
+    ("discovery", "environment", "errors", "imports", "meaning", "params", "paths", "progress", "syntax")
+)
+_REGISTRY = "pipeline/models/registry.py"
 _MOST_OF = 0.5  # share of a folder's modules from which dvc.yaml names the folder
 _LEAST = 3  # modules
 
 
-def needed(file: Path) -> set[Path]:
-    """All modules of `pipeline` that a file imports, directly or not; without itself and the ground."""
+def needed(file: Path, without: Path | None = None) -> set[Path]:
+    """All modules of `pipeline` that a file imports, directly or not; without itself and the ground.
+
+    Args:
+        file: a module.
+        without: a module that is left out, and with it what is imported through it alone.
+    """
     found: set[Path] = set()
     todo = [file]
     while todo:
         for one in direct(todo.pop()):
-            if one not in found and one != file:
+            if one not in found and one not in (file, without):
                 found.add(one)
                 todo.append(one)
     return found
@@ -35,23 +45,24 @@ def needed(file: Path) -> set[Path]:
 @cache
 def direct(file: Path) -> frozenset[Path]:
     """The modules of `pipeline` that a file names itself, the ground and empty packages left out."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    files = {_file_of(name) for name in imported(tree) if name.startswith("pipeline.")}
-    files |= {_file_of(name) for name in _discovered(tree)}
-    if file != _REGISTRY:
-        files |= {_file_of(module) for module in _architectures(tree)}
+    says = syntax.read(file)
+    names = [name for name in says.imports if name.startswith(f"{PACKAGE}.")]
+    names += [name for package in says.packages for name in _modules_of(package)]
+    if file != HOME / _REGISTRY:
+        known = _known_architectures()
+        names += [known[word] for word in says.words if word in known]
+    files = {file_of(name) for name in names}
     return frozenset(
         one for one in files if one and one != file and not is_ground(one) and not _is_empty(one)
     )
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
-    """Dotted names of all imports of a module, inside functions too."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+def dotted(file: Path) -> str:
+    """The name by which a module is imported; for a file outside of HOME the name of the file."""
+    if not file.is_relative_to(HOME):
+        return file.stem
+    parts = file.relative_to(HOME).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def listed(files: Iterable[Path]) -> list[str]:
@@ -115,9 +126,9 @@ def _listed(folder: Path, files: set[Path]) -> Iterator[str]:
 
 
 @cache
-def _file_of(dotted: str) -> Path | None:
+def file_of(name: str) -> Path | None:
     """The file that an imported name comes from; a package that defines it counts as its file."""
-    parts = dotted.split(".")
+    parts = name.split(".")
     while parts:
         base = HOME.joinpath(*parts)
         if base.with_suffix(".py").is_file():
@@ -128,41 +139,20 @@ def _file_of(dotted: str) -> Path | None:
     return None
 
 
-@cache
 def _is_empty(file: Path) -> bool:
     """Whether a module only says what its package is for."""
-    if file.name != "__init__.py":
-        return False
-    body = ast.parse(file.read_text(encoding="utf-8")).body
-    return all(isinstance(node, ast.Expr) or _assigns_all(node) for node in body)
+    return file.name == "__init__.py" and syntax.read(file).empty
 
 
-def _assigns_all(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
-
-
-def _discovered(tree: ast.AST) -> Iterator[str]:
-    """The modules of the packages that a module imports whole."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_all":
-            (package,) = node.args
-            folder = HOME.joinpath(*ast.literal_eval(package).split("."))
-            for file in [*folder.glob("*.py"), *folder.glob("*/__init__.py")]:
-                yield ".".join(file.relative_to(HOME).with_suffix("").parts)
-
-
-def _architectures(tree: ast.AST) -> Iterator[str]:
-    """The modules of the networks that a module names."""
-    known = _known_architectures()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in known:
-            yield known[node.value]
+def _modules_of(package: str) -> Iterator[str]:
+    folder = HOME.joinpath(*package.split("."))
+    for file in [*folder.glob("*.py"), *folder.glob("*/__init__.py")]:
+        yield dotted(file)
 
 
 @cache
 def _known_architectures() -> dict[str, str]:
-    tree = ast.parse(_REGISTRY.read_text(encoding="utf-8"))
-    for node in tree.body:
+    for node in ast.parse((HOME / _REGISTRY).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "ARCHITECTURES":
             table = ast.literal_eval(node.value)
             return {name: str(module) for name, (module, _) in table.items()}

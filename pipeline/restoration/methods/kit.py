@@ -10,7 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.fixity import tree_sha256, value_sha256
+from pipeline import meaning
+from pipeline.archive.fixity import value_sha256
 from pipeline.discovery import import_all
 from pipeline.models.inference import PACKAGES
 from pipeline.restoration.methods.fill import Fillers
@@ -21,12 +22,6 @@ from pipeline.restoration.methods.settings import Settings
 import_all("pipeline.restoration.methods")  # methods register themselves
 
 _LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-binary", "scipy", "tifffile")
-_CODE = ("archive", "models", "restoration")
-# Damage is only made for training; of the models, only networks that restore count.
-_NO_PART = (
-    "__pycache__", ".pyc", "damage",
-    "classifier.py", "cnn.py", "gan.py", "lite0.py",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,8 +127,6 @@ def _one_thread() -> None:
         torch.set_num_threads(1)
 
 
-@lru_cache(maxsize=1)
 def code_sha256() -> str:
-    """The SHA-256 of the code that restores: the same for every way to run it."""
-    home = Path(__file__).resolve().parents[2]
-    return value_sha256([(name, tree_sha256(home / name, _NO_PART)) for name in _CODE])
+    """The SHA-256 of the code that restores a work, by its meaning: the same for every way to run it."""
+    return meaning.code_sha256("pipeline.restoration.work.engine")
