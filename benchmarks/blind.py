@@ -50,7 +50,7 @@ from pipeline.metrics import psnr
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import Interval, mean_interval
 from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.interface import Detector, Filler, FillFailed, Mask, Pixels, Place
+from pipeline.restoration.methods.interface import Detector, Filler, FillFailed, Mask, Pixels, Position
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_filler import LearntFiller
 
@@ -108,7 +108,7 @@ def measure(
     rows: list[dict[str, Any]] = []
     for number, picture in enumerate(track(pictures, "blind")):
         clean = picture.astype(np.float32) / np.float32(255)
-        place = Place(0, 0, *clean.shape[:2])
+        place = Position(0, 0, *clean.shape[:2])
         for kind in kinds:
             rng = np.random.default_rng([_UNSEEN, seed, number, _number(kind)])
             damaged, mask = _damaged(clean, kind, patterns, rng)

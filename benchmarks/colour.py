@@ -32,7 +32,7 @@ from pipeline.progress import track
 from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.classical import LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel
-from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.interface import Pixels, Preview
 
 Method = Callable[[Pixels], Pixels]
 
@@ -140,7 +140,7 @@ def levels(pixels: Pixels) -> Pixels:
 
 def classical(pixels: Pixels) -> Pixels:
     """What `enhance` does without a trained model: all channels stretched alike, noise smoothed."""
-    return LevelsAndDenoise().tuned(Look(pixels, (pixels[:256, :256],)))(pixels)
+    return LevelsAndDenoise().tuned(Preview(pixels, (pixels[:256, :256],)))(pixels)
 
 
 def _pictures(arguments: argparse.Namespace) -> list[Pixels]:

@@ -34,7 +34,7 @@ from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
 from pipeline.progress import track
-from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.interface import Pixels, Preview
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer
 
 METHODS = ("learnt", "blind", "nlm", "bm3d")
@@ -96,7 +96,7 @@ def methods(arguments: argparse.Namespace) -> dict[str, Method]:
 def by_network(learnt: LearntEnhancer, blind: bool, side: int, noisy: Pixels, sigma: float) -> Pixels:
     """The learnt denoiser; when blind it estimates the noise from the middle of the picture."""
     learnt.given = None if blind else sigma
-    look = Look(middle(noisy, 512), (middle(noisy, 512),))
+    look = Preview(middle(noisy, 512), (middle(noisy, 512),))
     return whole(learnt.tuned(look), noisy, side)
 
 

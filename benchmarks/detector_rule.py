@@ -29,7 +29,7 @@ from pipeline.damage import MASKED, damage
 from pipeline.damage.texture import Mask
 from pipeline.models.registry import load_model
 from pipeline.progress import track
-from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.interface import Position
 from pipeline.restoration.methods.learnt_detector import LearntDetector, Map, Rule, patches
 
 KEPT = 6  # every so many pictures of the folders are for validation
@@ -83,7 +83,7 @@ def choose_rule(detector: LearntDetector, pictures: Pictures, seed: int) -> tupl
     maps: list[tuple[Map, Mask | None]] = []
     for number, picture in enumerate(track(pictures, "choosing the rule")):
         clean = picture.astype(np.float32) / np.float32(255)
-        place = Place(0, 0, *clean.shape[:2])
+        place = Position(0, 0, *clean.shape[:2])
         maps.append((detector.probability(clean, place), None))
         for draw in range(DRAWS):
             # One kind at a time: of two, the stronger would decide.
@@ -118,7 +118,7 @@ def once(detector: LearntDetector, pictures: Pictures, rule: Rule) -> float:
     found: list[float] = []
     for picture in track(pictures, "looking at large pictures"):
         large = larger(picture, ENLARGED).astype(np.float32) / np.float32(255)
-        seen, place = detector.look(large, Place(0, 0, *large.shape[:2]))
+        seen, place = detector.look(large, Position(0, 0, *large.shape[:2]))
         found.append(patches(seen, rule, place)[1])
     return round(max(1.0, least_evidence(np.array(found)) / rule.evidence), 3) if rule.evidence else 1.0
 

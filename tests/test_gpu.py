@@ -11,7 +11,7 @@ import torch
 from pipeline import paths
 from pipeline.models.enhancer import Upscaler
 from pipeline.restoration.methods.classical import lanczos
-from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.interface import Position
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_enhancer import LearntUpscaler
 from pipeline.restoration.methods.learnt_filler import LearntFiller
@@ -103,7 +103,7 @@ def test_a_gpu_gives_what_a_cpu_gives(kind: str, monkeypatch: pytest.MonkeyPatch
             found[device] = LearntFiller(PRETRAINED / "restorer", "torch")(pixels, mask)
         elif kind == "detector":
             detector = LearntDetector(PRETRAINED / "detector", "torch")
-            found[device] = detector.probability(pixels, Place(0, 0, *pixels.shape[:2]))
+            found[device] = detector.probability(pixels, Position(0, 0, *pixels.shape[:2]))
         else:
             found[device] = LearntUpscaler(PRETRAINED / "upscaler_x2", "torch")(pixels)
     assert np.abs(found["cuda"] - found["cpu"]).max() < LARGEST[kind]

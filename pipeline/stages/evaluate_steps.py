@@ -34,12 +34,12 @@ from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel, difference
 from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.interface import Detector, Enhancer, Look, Pixels, Place
+from pipeline.restoration.methods.interface import Detector, Enhancer, Pixels, Position, Preview
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
 from pipeline.restoration.methods.registry import CLASSICAL, LEARNT
 from pipeline.restoration.methods.weights import Weights
-from pipeline.restoration.work.enhancing import apply, look_at
+from pipeline.restoration.work.enhancing import apply, preview_of
 from pipeline.stage import Context, Files, Metrics, Stage
 
 WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
@@ -136,7 +136,7 @@ class _Methods:
 
     def detected(self, truth: Pixels, seeds: list[int]) -> Iterator[Row]:
         """F1 for every kind of damage, and the share of the sound pixels that would be painted over."""
-        place = Place(0, 0, *truth.shape[:2])
+        place = Position(0, 0, *truth.shape[:2])
         for order, kind in enumerate((CLEAN, *MASKED)):
             damaged, mask = truth, np.zeros(truth.shape[:2], np.bool_)
             if kind != CLEAN:
@@ -174,12 +174,12 @@ class _Methods:
                 figures |= {"psnr_before": psnr(before, truth), "colour_before": difference(before, truth)}
                 yield row | figures, [before, after, truth]
 
-    def _look(self, pixels: Pixels) -> Look:
+    def _look(self, pixels: Pixels) -> Preview:
         """What a restoration of this picture (H, W, 3) would be set by."""
         height, width, channels = pixels.shape
         with Canvas((height, width, channels), np.uint8, channels, self.scratch) as canvas:
             canvas.write((slice(0, height), slice(0, width)), np.rint(pixels * 255).astype(np.uint8))
-            return look_at(canvas)
+            return preview_of(canvas)
 
     def enlarged(self, truth: Pixels) -> Iterator[Row]:
         """PSNR of luma (ITU-R BT.601) after a bicubic reduction is enlarged again."""

@@ -83,6 +83,36 @@ def test_five_kills_leave_the_bytes_of_an_undisturbed_run(start, tmp_path):
     assert not list((out / ".pentimento/partial").iterdir())
 
 
+def test_a_chain_of_ones_own_goes_on_after_a_kill(start, tmp_path):
+    works = 8
+    archive = hostile.Archive(tmp_path / "src", tmp_path / "masks")
+    hostile.add_good(archive, works)
+    calm, out = tmp_path / "calm", tmp_path / "out"
+    chain = ("--steps", "detect,fill,enhance,upscale", "--scale", "2", "--detect", "classical")
+    methods = ("--enhance", "classical", "--upscale", "classical")
+
+    def begin(target):
+        return start(archive.source, target, "--masks", str(archive.masks), *chain, *methods)
+
+    undisturbed = begin(calm)
+    _, problems = undisturbed.communicate()
+    assert undisturbed.returncode == 0, problems
+    ((target, delay),) = hostile.moments(works, 1, seed=0)
+    assert hostile.run_killed(lambda: begin(out), out, target, delay), "it was over before it was killed"
+    process = begin(out)
+    _, problems = process.communicate()
+    assert process.returncode == 0, problems
+    assert tree_sha256(out / "data") == tree_sha256(calm / "data")
+    proofs = [json.loads(path.read_text()) for path in (out / "data/proof").rglob("*.json")]
+    assert len(proofs) == works
+    for proof in proofs:
+        assert [step["step"] for step in proof["steps"]] == ["detect", "fill", "enhance", "upscale"]
+        assert proof["steps"][3] == {"step": "upscale", "methods": {"upscale": "lanczos"}}
+        assert proof["mode"] is None and "lanczos" in proof["whole_picture"]
+        page, source = proof["pages"][0], proof["source"]
+        assert (page["width"], page["height"]) == (2 * source["width"], 2 * source["height"])
+
+
 def test_a_second_run_does_nothing(archive, start, tmp_path):
     source, masks = archive(6)
     for expected in ({"known": 0}, {"known": 6, "restored": 0, "copied": 0}):

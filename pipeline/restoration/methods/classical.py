@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.interface import Pixels, Preview
 from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
 _CLEAN = 2.0 / 255  # noise below this is left alone: it may as well be the canvas
@@ -44,14 +44,14 @@ class LevelsAndDenoise:
             name: round(255 * v, 2) for name, v in (("noise", noise), ("low", self.low), ("high", self.high))
         }
 
-    def tuned(self, look: Look) -> LevelsAndDenoise:
+    def tuned(self, preview: Preview) -> LevelsAndDenoise:
         """See Enhancer; ink (CMYK) is not stretched."""
         low, high = 0.0, 1.0
-        if look.overview.shape[2] != 4:
-            first, last = (float(value) for value in np.percentile(look.overview.mean(axis=2), _RANGE))
+        if preview.overview.shape[2] != 4:
+            first, last = (float(value) for value in np.percentile(preview.overview.mean(axis=2), _RANGE))
             if last - first < _SPAN:
                 low, high = _levels(first, last)
-        return replace(self, low=low, high=high, sigma=noise_level(look))
+        return replace(self, low=low, high=high, sigma=noise_level(preview))
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """See Enhancer."""
@@ -84,9 +84,9 @@ class Lanczos:
         """See Enhancer: nothing."""
         return {}
 
-    def tuned(self, look: Look) -> Lanczos:
+    def tuned(self, preview: Preview) -> Lanczos:
         """See Enhancer."""
-        del look
+        del preview
         return self
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -113,13 +113,13 @@ def _levels(first: float, last: float) -> tuple[float, float]:
     return low, low + span
 
 
-def noise_level(look: Look) -> float:
+def noise_level(preview: Preview) -> float:
     """Standard deviation of the noise: Immerkaer 1996 in the smoothest tenth of the samples' blocks."""
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
     found = []
-    for sample in look.samples:
+    for sample in preview.samples:
         grey = np.ascontiguousarray(sample.mean(axis=2))
         answer = np.abs(cv2.filter2D(grey, -1, kernel))
         rows, columns = (size // _BLOCK * _BLOCK for size in grey.shape)
@@ -128,19 +128,19 @@ def noise_level(look: Look) -> float:
             found.append(blocks.mean(axis=(1, 3)).ravel())
     if not found:
         return 0.0
-    channels = look.overview.shape[2]
+    channels = preview.overview.shape[2]
     # The mean of the channels has less noise than each of them.
     return float(np.quantile(np.concatenate(found), 0.1) * np.sqrt(np.pi / 2) / 6 * np.sqrt(channels))
 
 
-def is_texture(look: Look) -> bool:
+def is_texture(preview: Preview) -> bool:
     """Whether what `noise_level` finds is canvas, grain of paint or a JPEG's remains, and no noise.
 
     In a picture reduced to half its size, by means of four pixels, noise of single pixels halves, while
     texture stays as strong as it was, or seems to grow.
     """
-    halves = tuple(_halved(sample) for sample in look.samples)
-    return noise_level(replace(look, samples=halves)) > _GROWS * noise_level(look)
+    halves = tuple(_halved(sample) for sample in preview.samples)
+    return noise_level(replace(preview, samples=halves)) > _GROWS * noise_level(preview)
 
 
 def _halved(pixels: Pixels) -> Pixels:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.restoration.methods.interface import Mask, Pixels, Place
+from pipeline.restoration.methods.interface import Mask, Pixels, Position
 from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
 WIDTH = 5  # pixels: the widest line that is taken for a crack or a scratch
@@ -44,7 +44,7 @@ class ClassicalDetector:
         """See Detector."""
         return REACH
 
-    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+    def __call__(self, pixels: Pixels, place: Position) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
         import cv2
 
@@ -74,7 +74,7 @@ def as_rgb(pixels: Pixels) -> NDArray[np.float32]:
     return np.asarray(np.broadcast_to(values, (*values.shape[:2], 3)), np.float32)
 
 
-def _lines(response: NDArray[np.float32], place: Place) -> NDArray[np.bool_]:
+def _lines(response: NDArray[np.float32], place: Position) -> NDArray[np.bool_]:
     """Long slim components of a top-hat response."""
     import cv2
 
@@ -90,7 +90,7 @@ def _lines(response: NDArray[np.float32], place: Place) -> NDArray[np.bool_]:
     return np.asarray(keep[labels])
 
 
-def _frames(stats: NDArray[Any], place: Place) -> NDArray[np.bool_]:
+def _frames(stats: NDArray[Any], place: Position) -> NDArray[np.bool_]:
     """Which components lie along a side of the picture and near to it."""
     x, y, width, height = stats[:, :4].T
     x, y = x + place.left, y + place.top

@@ -50,7 +50,7 @@ class Filler(Protocol):
 
 
 @dataclass(frozen=True)
-class Place:
+class Position:
     """Where a window lies in its picture: what depends on the frame or the size is judged by it."""
 
     top: int
@@ -69,7 +69,7 @@ class Detector(Protocol):
     def context(self, height: int, width: int) -> int:
         """Pixels around a place that the result may depend on, in a picture of this size."""
 
-    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+    def __call__(self, pixels: Pixels, place: Position) -> Mask:
         """Where a window (H, W, C) in [0, 1] of a picture is damaged.
 
         Raises:
@@ -78,7 +78,7 @@ class Detector(Protocol):
 
 
 @dataclass(frozen=True)
-class Look:
+class Preview:
     """What a method may know of the whole picture before it works on windows of it.
 
     overview: (h, w, C), the picture reduced to at most 512 pixels a side.
@@ -114,7 +114,7 @@ class Enhancer(Protocol):
     def judged(self) -> Mapping[str, float | bool]:
         """What it was set to by the picture, for the sidecar; empty when it needs no setting."""
 
-    def tuned(self, look: Look) -> Enhancer:
+    def tuned(self, preview: Preview) -> Enhancer:
         """The method, set to one picture; itself, when it needs no setting."""
 
     def __call__(self, pixels: Pixels) -> Pixels:

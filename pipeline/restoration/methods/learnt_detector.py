@@ -22,7 +22,7 @@ from pipeline.models.hats import SMALL, described, doubled
 from pipeline.models.inference import AnyEngine, Precision
 from pipeline.models.network import open_network
 from pipeline.restoration.methods.detect import as_rgb
-from pipeline.restoration.methods.interface import Mask, Pixels, Place, sound
+from pipeline.restoration.methods.interface import Mask, Pixels, Position, sound
 from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 ARCHITECTURE = "damage_detector"
@@ -130,7 +130,7 @@ class LearntDetector:
         factor = reduction(height, width)
         return factor * self.reach + factor - 1  # a reduced pixel may begin so much earlier
 
-    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+    def __call__(self, pixels: Pixels, place: Position) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
         factor = reduction(place.height, place.width)
         seen, its_place = self.look(pixels, place)
@@ -141,7 +141,7 @@ class LearntDetector:
         top, left = place.top % factor, place.left % factor
         return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
 
-    def look(self, pixels: Pixels, place: Place) -> tuple[Map, Place]:
+    def look(self, pixels: Pixels, place: Position) -> tuple[Map, Position]:
         """How probable damage is in a window (H, W, C), at the size at which its picture is looked at.
 
         Returns:
@@ -150,7 +150,7 @@ class LearntDetector:
         small, its_place = reduced(pixels, place, reduction(place.height, place.width))
         return self.probability(small, its_place), its_place
 
-    def probability(self, pixels: Pixels, place: Place) -> Map:
+    def probability(self, pixels: Pixels, place: Position) -> Map:
         """How probable damage of any kind is in a window (H, W, C) of a picture that is not reduced.
 
         Raises:
@@ -161,12 +161,12 @@ class LearntDetector:
         if max(place.height, place.width) > SMALL:
             return found
         top, left, height, width = place.top, place.left, place.height, place.width
-        large = self._map(doubled(colours), Place(2 * top, 2 * left, 2 * height, 2 * width))
+        large = self._map(doubled(colours), Position(2 * top, 2 * left, 2 * height, 2 * width))
         rows, columns = found.shape
         closer = large.reshape(rows, 2, columns, 2).mean(axis=(1, 3))
         return np.asarray(found + _CLOSER * (closer - found), np.float32)
 
-    def _map(self, colours: Pixels, place: Place) -> Map:
+    def _map(self, colours: Pixels, place: Position) -> Map:
         """The network's map of a window (H, W, 3) in [0, 1], tile by tile."""
         # The network's raster is that of the whole picture, wherever the window begins.
         before = [start % self.multiple for start in (place.top, place.left)]
@@ -198,7 +198,7 @@ def reduction(height: int, width: int) -> int:
     return factor
 
 
-def reduced(pixels: Pixels, place: Place, factor: int) -> tuple[Pixels, Place]:
+def reduced(pixels: Pixels, place: Position, factor: int) -> tuple[Pixels, Position]:
     """A window (H, W, C) and its place in the picture reduced so many times, on the picture's raster.
 
     What a reduced pixel at the border lacks is what lies next to it, mirrored.
@@ -213,13 +213,13 @@ def reduced(pixels: Pixels, place: Place, factor: int) -> tuple[Pixels, Place]:
     height, width, channels = padded.shape
     size = (width // factor, height // factor)
     small = cv2.resize(padded, size, interpolation=cv2.INTER_AREA).reshape(size[1], size[0], channels)
-    rest = Place(
+    rest = Position(
         place.top // factor, place.left // factor, -(-place.height // factor), -(-place.width // factor)
     )
     return np.asarray(small, pixels.dtype), rest
 
 
-def decide(probability: Map, rule: Rule, place: Place | None = None) -> Mask:
+def decide(probability: Map, rule: Rule, place: Position | None = None) -> Mask:
     """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986).
 
     Args:
@@ -250,7 +250,7 @@ def _disc(radius: int) -> NDArray[np.uint8]:
     return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1,) * 2), np.uint8)
 
 
-def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[Mask, float]:
+def patches(probability: Map, rule: Rule, place: Position | None = None) -> tuple[Mask, float]:
     """The patches that hold enough certain pixels, with their rims, and the evidence that they are.
 
     Returns:
@@ -260,7 +260,7 @@ def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[M
 
     probable = np.asarray(probability >= rule.probable, np.uint8)
     count, labels = cv2.connectedComponents(probable, connectivity=8)
-    inside = _inside(place or Place(0, 0, *probability.shape), probability.shape, rule.margin)
+    inside = _inside(place or Position(0, 0, *probability.shape), probability.shape, rule.margin)
     certain = np.bincount(labels[inside][probability[inside] >= rule.certain], minlength=count)
     keep = certain >= max(1, rule.core)
     keep[0] = False  # the background
@@ -268,7 +268,7 @@ def patches(probability: Map, rule: Rule, place: Place | None = None) -> tuple[M
     return _with_rim(np.asarray(keep[labels]), probability, rule), evidence
 
 
-def _inside(place: Place, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:
+def _inside(place: Position, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:
     """The part of a window that does not lie at the picture's edge."""
     edge = round(margin * min(place.height, place.width))
     rows, columns = (

@@ -17,7 +17,7 @@ from pipeline.errors import StepFailed
 from pipeline.models.inference import AnyEngine, Array, Precision
 from pipeline.models.network import open_network
 from pipeline.restoration.methods.classical import Lanczos, is_texture, lanczos, noise_level
-from pipeline.restoration.methods.interface import Look, Pixels
+from pipeline.restoration.methods.interface import Pixels, Preview
 from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 if TYPE_CHECKING:
@@ -130,18 +130,18 @@ class LearntEnhancer(_Network):
         recoloured = self.colours is not None and not self.colours.identity
         return {**told, "texture": self.texture, "colours": recoloured}
 
-    def tuned(self, look: Look) -> LearntEnhancer:
+    def tuned(self, preview: Preview) -> LearntEnhancer:
         """See Enhancer: the noise is measured where the samples are smoothest, the colours overall."""
         tuned = copy(self)
-        channels = look.overview.shape[2]
+        channels = preview.overview.shape[2]
         if self.given is None:
-            tuned.sigma = _UNDERESTIMATED * noise_level(look)
-            tuned.texture = tuned.sigma >= LEAST_NOISE and is_texture(look)
-            tuned.blocks = lost(look.luma_step) if channels != 4 else 0.0  # the network knows no ink
+            tuned.sigma = _UNDERESTIMATED * noise_level(preview)
+            tuned.texture = tuned.sigma >= LEAST_NOISE and is_texture(preview)
+            tuned.blocks = lost(preview.luma_step) if channels != 4 else 0.0  # the network knows no ink
         else:
             tuned.sigma, tuned.texture, tuned.blocks = self.given, False, 0.0
         rgb = channels == 3
-        tuned.colours = self.colour.tuned(look.overview) if self.colour is not None and rgb else None
+        tuned.colours = self.colour.tuned(preview.overview) if self.colour is not None and rgb else None
         return tuned
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -184,9 +184,9 @@ class LearntUpscaler(_Network):
         """See Enhancer: nothing."""
         return {}
 
-    def tuned(self, look: Look) -> LearntUpscaler:
+    def tuned(self, preview: Preview) -> LearntUpscaler:
         """See Enhancer: itself."""
-        del look
+        del preview
         return self
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -199,7 +199,7 @@ def lost(step: float | None) -> float:
     """The level of noise, of [0, 1], that an enhancer is to take a JPEG's loss for; 0: leave it alone.
 
     Args:
-        step: mean quantisation step of the JPEG's first component, as `Look` has it.
+        step: mean quantisation step of the JPEG's first component, as `Preview` has it.
     """
     if step is None or step < LEAST_STEP:
         return 0.0

@@ -16,7 +16,7 @@ from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models import inference
 from pipeline.models.inference import Session
 from pipeline.models.onnx_header import read_header
-from pipeline.restoration.methods.interface import Detector, Enhancer, Filler, Place
+from pipeline.restoration.methods.interface import Detector, Enhancer, Filler, Position
 from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.restoration.methods.own_models import OwnDetector, OwnEnhancer, OwnFiller, OwnModel
 from pipeline.restoration.methods.registry import step
@@ -131,7 +131,7 @@ def _try(made: OwnFiller | OwnEnhancer | OwnDetector) -> None:
                 hole[height // 2 : height // 2 + 8, width // 2 : width // 2 + 8] = True
                 made(pixels, hole)
             elif isinstance(made, OwnDetector):
-                made(pixels, Place(0, 0, height, width))
+                made(pixels, Position(0, 0, height, width))
             else:
                 made(pixels)
         except StepFailed as error:

@@ -19,7 +19,7 @@ from pipeline.models.inference import AnyEngine, Array, Precision, Session
 from pipeline.params import StageParams
 from pipeline.restoration.methods import registry
 from pipeline.restoration.methods.fill import check, fillers
-from pipeline.restoration.methods.interface import FillFailed, Look, Mask, Pixels, Place, sound
+from pipeline.restoration.methods.interface import FillFailed, Mask, Pixels, Position, Preview, sound
 from pipeline.restoration.methods.learnt_filler import checked, refine
 from pipeline.restoration.methods.steps import ClassicalName
 
@@ -152,7 +152,7 @@ class OwnEnhancer(_Own):
         """See Enhancer: nothing."""
         return {}
 
-    def tuned(self, look: Look) -> OwnEnhancer:
+    def tuned(self, preview: Preview) -> OwnEnhancer:
         """Itself: it is not set to single pictures."""
         return self
 
@@ -175,7 +175,7 @@ class OwnDetector(_Own):
         """See Detector."""
         return self.model.reach
 
-    def __call__(self, pixels: Pixels, place: Place) -> Mask:
+    def __call__(self, pixels: Pixels, place: Position) -> Mask:
         """See Detector. A model for grey is shown the mean of the channels."""
         if self.model.channels == 1:
             pixels = np.asarray(pixels.mean(axis=2, keepdims=True), np.float32)

@@ -19,7 +19,7 @@ from pipeline.archive.imagefile import open_image
 from pipeline.archive.ledger import Ledger
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.restoration.runs import names, output
-from pipeline.restoration.runs.gone import Gone, find_gone
+from pipeline.restoration.runs.orphans import Orphan, find_orphans
 from pipeline.restoration.runs.request import Request
 from pipeline.restoration.runs.scan import Found, Masks, Scan, Stat, match_masks, scan, selected
 from pipeline.restoration.runs.shard import Shard
@@ -52,7 +52,7 @@ class Plan:
     works: int = 0  # chosen by the request, readable or not
     known: int = 0
     failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
-    gone: list[Gone] = field(default_factory=list)
+    gone: list[Orphan] = field(default_factory=list)
     without_mask: int = 0
     shards: list[Shard] = field(default_factory=list)
     damaged: Load = field(default_factory=Load)  # works to do that have a mask, or are looked through
@@ -121,7 +121,7 @@ def make_plan(
     chosen = dict(list(encoded.items())[: request.limit])
     plan.works = len(chosen) + len(found.unreadable)
     if seen is not None:
-        plan.gone = find_gone(request, seen, {*encoded, *plan.failures}, found.closed)
+        plan.gone = find_orphans(request, seen, {*encoded, *plan.failures}, found.closed)
     refused = _refused(request, encoded, masks)
     plan.failures |= {path: refused[path] for path in chosen if path in refused}
     usable = {path: work for path, work in chosen.items() if path not in refused}

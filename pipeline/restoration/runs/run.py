@@ -24,7 +24,7 @@ from pipeline.archive.reasons import commonest
 from pipeline.errors import PentimentoError
 from pipeline.restoration.methods.kit import load_kit
 from pipeline.restoration.runs import estimate, output
-from pipeline.restoration.runs.gone import put_aside, write_list
+from pipeline.restoration.runs.orphans import put_aside, write_list
 from pipeline.restoration.runs.plan import Plan, expect, look_through, make_plan, result_key
 from pipeline.restoration.runs.request import Request, Summary
 from pipeline.restoration.runs.shard import Shard, broken_off, journals, machine_trouble, read_journal

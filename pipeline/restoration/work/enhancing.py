@@ -11,7 +11,7 @@ from pipeline.archive.canvas import Canvas, Window
 from pipeline.archive.tiling import Grid, Tile, Values, run_tiles
 from pipeline.errors import ItemError, StepFailed
 from pipeline.restoration.methods.classical import lanczos
-from pipeline.restoration.methods.interface import Enhancer, Look, Pixels, sound
+from pipeline.restoration.methods.interface import Enhancer, Pixels, Preview, sound
 from pipeline.restoration.work.overview import reduce
 
 _SMALLEST = 256  # pixels of a tile's side: below that, context costs more than what is wanted
@@ -47,7 +47,7 @@ def improve(
         method: what is wanted.
         fallback: the classical method of the same scale; it takes the tiles where `method` fails.
         side: pixels of a tile's side in the larger of the two pictures.
-        luma_step: see `look_at`.
+        luma_step: see `preview_of`.
 
     Raises:
         ItemError: when both methods fail on a tile.
@@ -55,18 +55,18 @@ def improve(
     reach = max(method.reach, fallback.reach)
     align = int(np.lcm(_ALIGN, method.multiple))
     grid = Grid(max(_SMALLEST, side // method.scale), reach, align)
-    look = look_at(canvas, luma_step)
-    run = _Run(canvas, out, method.tuned(look), fallback.tuned(look))
+    preview = preview_of(canvas, luma_step)
+    run = _Run(canvas, out, method.tuned(preview), fallback.tuned(preview))
     run_tiles(canvas.shape, grid, run.tile, run.put, method.scale)
     return run.done
 
 
-def look_at(canvas: Canvas, luma_step: float | None = None) -> Look:
+def preview_of(canvas: Canvas, luma_step: float | None = None) -> Preview:
     """What methods are set by: the overview of a picture, and five samples of it spread over its area.
 
     Args:
         canvas: the picture.
-        luma_step: of the JPEG that it was read from, see Look.
+        luma_step: of the JPEG that it was read from, see Preview.
     """
     height, width, _ = canvas.shape
     factor = -(-max(height, width) // _OVERVIEW)
@@ -76,7 +76,7 @@ def look_at(canvas: Canvas, luma_step: float | None = None) -> Look:
         left = max(0, width * column // 4 - _SAMPLE // 2)
         window = slice(top, min(height, top + _SAMPLE)), slice(left, min(width, left + _SAMPLE))
         samples.append(canvas.colour(window))
-    return Look(reduce(canvas, factor=factor).pixels, tuple(samples), luma_step)
+    return Preview(reduce(canvas, factor=factor).pixels, tuple(samples), luma_step)
 
 
 class _Run:

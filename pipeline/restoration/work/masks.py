@@ -22,7 +22,7 @@ from pipeline.archive.canvas import Canvas
 from pipeline.archive.imagefile import decode_mask
 from pipeline.archive.tiling import Grid
 from pipeline.errors import StepFailed
-from pipeline.restoration.methods.interface import Detector, Mask, Place
+from pipeline.restoration.methods.interface import Detector, Mask, Position
 
 _CELL = 2048  # pixels of a side of what the detector is asked about at a time
 
@@ -85,7 +85,7 @@ def _detect(canvas: Canvas, mask: Canvas, detector: Detector, fallback: Detector
     for tile in Grid(_CELL, context, blend=0).tiles(height, width):
         rows, columns = tile.window
         pixels = canvas.colour(tile.window)
-        place = Place(rows.start, columns.start, height, width)
+        place = Position(rows.start, columns.start, height, width)
         try:
             found = detector(pixels, place)
         except StepFailed as error:

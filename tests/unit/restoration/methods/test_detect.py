@@ -1,12 +1,12 @@
 import numpy as np
 
 from pipeline.restoration.methods.detect import ClassicalDetector
-from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.interface import Position
 
 
 def detect(pixels):
     values = pixels.astype(np.float32) / np.iinfo(pixels.dtype).max
-    return ClassicalDetector()(values, Place(0, 0, *pixels.shape[:2]))
+    return ClassicalDetector()(values, Position(0, 0, *pixels.shape[:2]))
 
 
 def canvas(deep=False):

@@ -10,7 +10,7 @@ from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models.hats import doubled
 from pipeline.models.registry import build, save_model
 from pipeline.restoration.methods import learnt_detector
-from pipeline.restoration.methods.interface import Place
+from pipeline.restoration.methods.interface import Position
 from pipeline.restoration.methods.learnt_detector import LearntDetector, Rule, decide, reduced, reduction
 
 SIZES = {"kinds": ["cracks", "dust"], "widths": [8, 8], "blocks": [1], "dilations": [1]}
@@ -48,7 +48,7 @@ def scene(height=151, width=173, channels=3):
 
 def test_tiles_equal_the_whole(detector, monkeypatch):
     pixels = scene()
-    place = Place(0, 0, *pixels.shape[:2])
+    place = Position(0, 0, *pixels.shape[:2])
     whole = detector.probability(pixels, place)
     assert whole.shape == pixels.shape[:2] and whole.std() > 0.01
     monkeypatch.setattr(learnt_detector, "_CELL", 40)
@@ -57,9 +57,9 @@ def test_tiles_equal_the_whole(detector, monkeypatch):
 
 def test_a_window_equals_its_part_of_the_whole_wherever_it_begins(detector):
     pixels = scene()
-    whole = detector.probability(pixels, Place(0, 0, *pixels.shape[:2]))
+    whole = detector.probability(pixels, Position(0, 0, *pixels.shape[:2]))
     for top, left in ((1, 3), (10, 0), (16, 22)):
-        part = detector.probability(pixels[top:140, left:], Place(top, left, *pixels.shape[:2]))
+        part = detector.probability(pixels[top:140, left:], Position(top, left, *pixels.shape[:2]))
         rows = slice(detector.reach if top else 0, 140 - top - detector.reach)
         columns = slice(detector.reach if left else 0, None)
         assert np.abs(part - whole[top:140, left:])[rows, columns].max() < 1e-5
@@ -68,14 +68,14 @@ def test_a_window_equals_its_part_of_the_whole_wherever_it_begins(detector):
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_grey_colour_and_ink_are_taken(detector, channels):
     pixels = scene(9, 31, channels)
-    mask = detector(pixels, Place(0, 0, 9, 31))
+    mask = detector(pixels, Position(0, 0, 9, 31))
     assert mask.shape == (9, 31) and mask.dtype == np.bool_
 
 
 def test_ink_and_colour_of_one_look_are_judged_alike(detector):
     colour = scene(40, 40)
     ink = np.concatenate([1 - colour, np.zeros((40, 40, 1), np.float32)], axis=2)
-    one, other = (detector.probability(pixels, Place(0, 0, 40, 40)) for pixels in (colour, ink))
+    one, other = (detector.probability(pixels, Position(0, 0, 40, 40)) for pixels in (colour, ink))
     assert np.abs(one - other).max() < 1e-4
 
 
@@ -106,17 +106,17 @@ def test_a_picture_that_is_looked_at_once_must_give_more_evidence():
     rule = Rule(0.3, 0.8, core=1, evidence=0.05, once=2.0)
     values = np.zeros((20, 20), np.float32)
     values[5, 3:6] = 0.9  # evidence 0.087
-    assert decide(values, rule, Place(0, 0, 768, 20)).any()
-    assert not decide(values, rule, Place(0, 0, 769, 20)).any()
+    assert decide(values, rule, Position(0, 0, 768, 20)).any()
+    assert not decide(values, rule, Position(0, 0, 769, 20)).any()
 
 
 def test_a_small_picture_is_looked_at_enlarged_too(detector, monkeypatch):
     pixels = scene(64, 72)
-    place = Place(0, 0, 64, 72)
+    place = Position(0, 0, 64, 72)
     both = detector.probability(pixels, place)
     monkeypatch.setattr(learnt_detector, "SMALL", 71)
     plain = detector.probability(pixels, place)
-    large = detector.probability(doubled(pixels), Place(0, 0, 128, 144))
+    large = detector.probability(doubled(pixels), Position(0, 0, 128, 144))
     closer = large.reshape(64, 2, 72, 2).mean(axis=(1, 3))
     assert np.abs(both - (plain + 2 * closer) / 3).max() < 1e-6
     assert np.abs(both - plain).max() > 0.01
@@ -126,18 +126,18 @@ def test_a_small_picture_is_looked_at_enlarged_too(detector, monkeypatch):
 def test_a_large_picture_is_looked_at_reduced_whatever_its_windows(detector, monkeypatch, channels):
     monkeypatch.setattr(learnt_detector, "_LARGEST", 80)
     pixels = scene(151, 173, channels)  # twice 80 is less than 173: a quarter
-    small, place = reduced(pixels, Place(0, 0, 151, 173), 4)
+    small, place = reduced(pixels, Position(0, 0, 151, 173), 4)
     assert small.shape == (38, 44, channels) and (place.height, place.width) == (38, 44)
     middle = float(np.median(detector.probability(small, place)))
     detector.rule = Rule(middle, middle, core=1, evidence=0.0)  # no patch hangs on what is far
-    whole = detector(pixels, Place(0, 0, 151, 173))
+    whole = detector(pixels, Position(0, 0, 151, 173))
     assert whole.shape == (151, 173) and 0.4 < whole.mean() < 0.6
     assert np.array_equal(whole[::4, ::4], decide(detector.probability(small, place), detector.rule, place))
     context = detector.context(151, 173)
     assert context == 4 * detector.reach + 3
     for top, left in ((0, 0), (3, 30), (10, 1)):
         window = pixels[top:, left:]
-        part = detector(window, Place(top, left, *pixels.shape[:2]))
+        part = detector(window, Position(top, left, *pixels.shape[:2]))
         inner = np.s_[context if top else 0 :, context if left else 0 :]
         assert np.array_equal(part[inner], whole[top:, left:][inner])
 
@@ -163,10 +163,10 @@ def test_at_the_edge_of_a_picture_nothing_is_certain_but_damage_may_reach_it():
 def test_a_window_inside_a_picture_has_no_edge():
     values = np.full((10, 10), 0.9, np.float32)
     rule = Rule(0.3, 0.8, core=1, evidence=0.0, margin=0.1)
-    assert decide(values, rule, Place(40, 40, 100, 100)).all()
-    assert decide(values, rule, Place(5, 40, 100, 100)).all()  # it reaches over the margin
-    assert not decide(values, rule, Place(0, 40, 100, 100)).any()
-    assert not decide(values, rule, Place(40, 90, 100, 100)).any()
+    assert decide(values, rule, Position(40, 40, 100, 100)).all()
+    assert decide(values, rule, Position(5, 40, 100, 100)).all()  # it reaches over the margin
+    assert not decide(values, rule, Position(0, 40, 100, 100)).any()
+    assert not decide(values, rule, Position(40, 90, 100, 100)).any()
 
 
 def test_wide_patches_are_grown_where_there_is_a_hint_of_damage():
@@ -198,7 +198,7 @@ def test_an_engine_finds_what_torch_finds(detector, tmp_path):
     pixels = scene(40, 60)
     other = LearntDetector(tmp_path / "detector", "onnx", tmp_path / "cache")
     assert (other.reach, other.multiple, other.rule) == (detector.reach, detector.multiple, detector.rule)
-    place = Place(0, 0, 40, 60)
+    place = Position(0, 0, 40, 60)
     assert np.abs(other.probability(pixels, place) - detector.probability(pixels, place)).max() < 1e-4
 
 
@@ -234,4 +234,4 @@ def test_a_result_that_is_not_sound_is_a_failed_step(detector, monkeypatch, maps
         detector, "session", type("Broken", (), {"run": lambda *_: maps.astype(np.float32)})()
     )
     with pytest.raises(StepFailed, match=reason):
-        detector(scene(8, 8), Place(0, 0, 8, 8))
+        detector(scene(8, 8), Position(0, 0, 8, 8))

@@ -10,7 +10,7 @@ from pipeline.archive.tiling import Grid, run_tiles
 from pipeline.errors import PentimentoError, StepFailed
 from pipeline.models.registry import build, save_model
 from pipeline.restoration.methods.classical import lanczos
-from pipeline.restoration.methods.interface import Look
+from pipeline.restoration.methods.interface import Preview
 from pipeline.restoration.methods.learnt_enhancer import LEAST_NOISE, LearntEnhancer, LearntUpscaler
 from pipeline.training.enhancer import bicubic
 
@@ -38,7 +38,7 @@ def scene(height=72, width=104, channels=3, seed=0):
 
 
 def look(pixels, luma_step=None):
-    return Look(pixels, (pixels,), luma_step)
+    return Preview(pixels, (pixels,), luma_step)
 
 
 def weave(channels=3):

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from pipeline.errors import PentimentoError, StepFailed
-from pipeline.restoration.methods.interface import FillFailed, Look, Place
+from pipeline.restoration.methods.interface import FillFailed, Position, Preview
 from pipeline.restoration.methods.own_loader import load_own
 from pipeline.restoration.methods.own_models import OwnModel
 from tests.conftest import ROOT
@@ -25,7 +25,7 @@ from tests.unit.restoration.methods.own_files import (
     write,
 )
 
-LOOK = Look(scene(), ())
+LOOK = Preview(scene(), ())
 
 
 @pytest.mark.parametrize("engine", ["auto", "onnx", "openvino"])
@@ -92,7 +92,7 @@ def test_a_detector_finds_what_any_of_its_maps_finds(tmp_path):
     write(tmp_path / "own.onnx", [("Identity", ["picture"], ["out"], {})])
     detector = load_own("bright", own(step="detect", threshold=0.75, reach=3), tmp_path)
     pixels = scene()
-    place = Place(0, 0, *pixels.shape[:2])
+    place = Position(0, 0, *pixels.shape[:2])
     found = detector(pixels, place)
     assert found.dtype == np.bool_ and np.array_equal(found, (pixels >= 0.75).any(axis=2))
     assert np.array_equal(detector(pixels[..., :1], place), pixels[..., 0] >= 0.75)

@@ -256,11 +256,36 @@ def test_a_larger_picture_is_written_and_said_to_be_new_throughout(made, name):
     assert "every pixel was computed" in proof["statement"] and not done["copied"]
 
 
+def test_steps_of_a_chain_work_on_what_the_one_before_made(made):
+    """Enhanced, then enlarged in one run, as in two runs one after the other."""
+    work, tree, _ = made([THIN])
+    pixels = read(work.source).astype(float)
+    noisy = pixels + np.random.default_rng(0).normal(0, 12, pixels.shape)
+    Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(work.source)
+    chain = kit(steps=("fill", "enhance", "upscale"))
+    done = restore_work(work, tree, chain)
+    proof = json.loads((tree.proof / done["proof"]).read_text())
+    assert proof["pages"][0]["changed_by"] == ["levels and non-local means", "lanczos"]
+    assert proof["pages"][0]["judged"]["noise"] > 5
+    enhanced = Tree.at(tree.works.parents[1] / "enhanced")
+    restore_work(work, enhanced, kit(steps=("fill", "enhance")))
+    enlarged = Tree.at(tree.works.parents[1] / "enlarged")
+    restore_work(Work(enhanced.works / work.path, work.path), enlarged, kit(steps=("upscale",)))
+    assert np.array_equal(read(tree.works / work.path), read(enlarged.works / work.path))
+
+
+def test_a_chain_that_fills_nothing_leaves_masks_alone(made):
+    work, tree, _ = made([THIN])
+    restore_work(work, tree, kit(steps=("upscale",)))
+    proof = json.loads((tree.proof / f"{work.path}.json").read_text())
+    assert proof["mask"]["pixels"] == 0 and proof["methods"] == {}
+
+
 def test_a_picture_that_enhancing_does_not_change_is_a_byte_copy(made):
     class Same(Constant):
         name, scale, multiple, judged = "same", 1, 1, {}
 
-        def tuned(self, look):
+        def tuned(self, preview):
             return self
 
         def __call__(self, pixels):

@@ -1,4 +1,4 @@
-"""Works of earlier runs that the source has no longer: listed and kept, put aside only when asked for."""
+"""Orphans: works of earlier runs that the source no longer has. They are kept; --prune moves them away."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.restoration.work.work import Tree
 
 
 @dataclass(frozen=True)
-class Gone:
+class Orphan:
     """A work that is gone, and what is left of it in the output tree."""
 
     path: str  # encoded
@@ -27,7 +27,9 @@ class Gone:
     proof: str  # below proof
 
 
-def find_gone(request: Request, seen: Ledger, here: Collection[str], closed: Iterable[str]) -> list[Gone]:
+def find_orphans(
+    request: Request, seen: Ledger, here: Collection[str], closed: Iterable[str]
+) -> list[Orphan]:
     """Works that the ledger knows and the source has no longer, sorted by path.
 
     Args:
@@ -52,11 +54,11 @@ def find_gone(request: Request, seen: Ledger, here: Collection[str], closed: Ite
     for path in missing:
         name = entries[path].value.get("output") or ""
         proof = f"{names.output_name(names.decode(path))}.json"
-        found.append(Gone(path, "" if name in taken else name, proof))
+        found.append(Orphan(path, "" if name in taken else name, proof))
     return found
 
 
-def put_aside(out: Path, gone: Iterable[Gone], seen: Ledger) -> int:
+def put_aside(out: Path, gone: Iterable[Orphan], seen: Ledger) -> int:
     """Move what is left of gone works to OUT/.pentimento/removed/NNNN, and forget them; returns how many.
 
     A run that is killed meanwhile is gone on with by the next one. Nothing is deleted.
@@ -74,7 +76,7 @@ def put_aside(out: Path, gone: Iterable[Gone], seen: Ledger) -> int:
     return len(gone)
 
 
-def write_list(out: Path, gone: Iterable[Gone]) -> None:
+def write_list(out: Path, gone: Iterable[Orphan]) -> None:
     """Write gone.csv: every gone work whose results are kept, and the name of its result."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
