@@ -1,6 +1,7 @@
 """A step and a method from a file outside pipeline/ are reached from params and the command line."""
 
 import json
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -114,6 +115,30 @@ def test_a_step_from_a_test_file_has_settings_options_and_an_account(toy_step, a
     assert sidecar["steps"][1] == {"step": "invert", "methods": {"invert": "inverted"}}
     assert sidecar["settings"]["strength"] == 5
     assert sidecar["whole_picture"] == ["inverted"]
+
+
+def test_the_example_of_a_method_in_the_docs_works(archive, tmp_path):
+    page = (ROOT / "docs/stages.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"`pipeline/restoration/methods/mean.py`:\n\n```python\n(.*?)```", page, re.DOTALL)
+    exec(code, {"__name__": "mean"})
+    try:
+        picture, _ = restored(archive, tmp_path, "--fill", "mean")
+    finally:
+        registry.remove("fill", "mean")
+    _, _, before, hole = archive
+    assert (picture[~hole] == before[~hole]).all()
+    assert np.ptp(picture[hole], axis=0).max() == 0
+
+
+def test_the_example_of_a_step_in_the_docs_declares_one(project):
+    page = (ROOT / "docs/stages.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"`pipeline/restoration/methods/steps.py`:\n\n```python\n(.*?)```", page, re.DOTALL)
+    exec(code, {"register": registry.register, "Step": Step})
+    try:
+        assert {"descreen", "period"} <= known_keys(Settings).keys()
+        assert "--period" in CliRunner().invoke(app, ["restore", "--help"], env={"COLUMNS": "200"}).output
+    finally:
+        registry.remove("descreen")
 
 
 def test_settings_forget_a_step_that_is_taken_back():
