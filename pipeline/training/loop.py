@@ -69,7 +69,7 @@ def make_fabric(devices: int | None = None) -> Fabric:
 
 
 def first_only(fabric: Fabric) -> None:
-    """End all processes of a training but the first one: what follows writes files, which one process does."""
+    """End all processes of a training but the first one, which alone writes the files that follow."""
     if fabric.world_size > 1:
         torch.distributed.destroy_process_group()
     if not fabric.is_global_zero:
