@@ -28,6 +28,7 @@ from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
 from pipeline.catalog.sets import augmentation, balance
 from pipeline.catalog.sets.augmentation import build
+from pipeline.errors import PentimentoError
 from pipeline.evaluation.classification import Scored, judge
 from pipeline.models.classifier import Classifier, assemble, probabilities
 from pipeline.models.cnn import PlainCNN
@@ -35,8 +36,8 @@ from pipeline.params import load_params
 from pipeline.resampling.cross_validation import majority_out_of_fold, out_of_fold, stratified_folds
 from pipeline.stages.train_classifier import Params
 from pipeline.training.classifier import Losses, PictureTask, Recipe
-from pipeline.training.descriptions import Augmentation, Describer
-from pipeline.training.head import train_fold
+from pipeline.training.descriptions import Augmentation
+from pipeline.training.families.classifiers import Examples, Setup, fit_fold
 from pipeline.training.labels import NO_SCHOOL, read_labels, rebalanced
 from pipeline.training.loop import Trainer, make_fabric
 from pipeline.training.task import Schedule
@@ -74,18 +75,23 @@ class Benchmark:
     def frozen(self) -> Any:
         """Logits and most frequent classes by folds: the head of params.yaml on the frozen trunk."""
         params = load_params(self.root / paths.PARAMS, "train_classifier", Params)
-        state = environment.state_dir(self.root)
-        describer = Describer(state / "ledger.sqlite", params.side, self.fabric.device)
-        augmentation = Augmentation(partial(build, self.policy), value_sha256(self.policy)[:16])
-        views = describer.views(self.pictures, augmentation, params.views, params.seed, "views")
-        recipe = Recipe(params.losses, params, self.schools, params.mixing, self.balancing)
+        if params.family != "frozen":
+            raise PentimentoError(f"train_classifier.family is {params.family}; set it to frozen")
+        setup = Setup(
+            params,
+            self.classes,
+            Augmentation(partial(build, self.policy), value_sha256(self.policy)[:16]),
+            self.balancing,
+            environment.state_dir(self.root) / paths.LEDGER,
+            self.fabric,
+        )
+        plain = np.zeros(len(self.pictures))  # no work is augmented more strongly than the policy says
+        views = setup.family.training_inputs(self.pictures, plain, setup, "views")
+        works = Examples(views, self.labels)
 
         def fit_predict(fold: int, train: Any, test: Any) -> Any:
-            return train_fold(
-                views, self.labels, train, test, recipe,
-                folder=self.scratch / f"head-{fold}", fabric=self.fabric,
-                label=f"head {fold + 1}",
-            )  # fmt: skip
+            folder = self.scratch / f"head-{fold}"
+            return fit_fold(works, train, test, setup, folder=folder, label=f"head {fold + 1}")
 
         return self._cross_validate(fit_predict)
 

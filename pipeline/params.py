@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
@@ -18,6 +20,13 @@ class StageParams(BaseModel):
     """Base of every stage's parameters, and of the groups inside them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    renamed: ClassVar[Mapping[str, str]] = {}  # keys of earlier versions, and the keys that replace them
+    base: ClassVar[Any] = None  # of a model that `with_sections` made: the model that it was made from
+
+    @classmethod
+    def current(cls) -> type[Self]:
+        """The model that a params file is checked against; see `with_sections`."""
+        return cls
 
 
 P = TypeVar("P", bound=StageParams)
@@ -64,8 +73,9 @@ def check_params(values: Any, section: str, model: type[P], where: str) -> P:
     Raises:
         PentimentoError: see load_params.
     """
+    model = model.current()
     try:
-        return model.model_validate_json(_to_json(values))
+        return model.model_validate_json(to_json(values))
     except ValidationError as error:
         found = error.errors(include_url=False)
         # A list is also called too short when its items are wrong: that is no second fault.
@@ -77,6 +87,8 @@ def check_params(values: Any, section: str, model: type[P], where: str) -> P:
 def known_keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     """Every key of a model, dotted, with its field; groups are entered, lists and maps are not."""
     keys: dict[str, Any] = {}
+    if issubclass(model, StageParams):
+        model = model.current()
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -86,16 +98,42 @@ def known_keys(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
     return keys
 
 
-def _to_json(value: Any) -> str:
+def with_sections(base: type[P], key: str, sections: Mapping[str, type[StageParams]]) -> type[P]:
+    """A model whose `key` names one of several classes, with a section for the parameters of each.
+
+    A class without parameters has no section. Where all parameters of a class have a default, its
+    section may be left out.
+    """
+    return _with_sections(base.base or base, key, tuple(sections.items()))
+
+
+@cache
+def _with_sections(base: type[P], key: str, sections: tuple[tuple[str, type[StageParams]], ...]) -> type[P]:
+    fields: dict[str, Any] = {key: (Literal[tuple(name for name, _ in sections)], ...)}
+    for name, model in sections:
+        if name in base.model_fields:
+            raise PentimentoError(f"a {key} cannot be called '{name}': that is a key of its own")
+        if model.model_fields:
+            required = any(field.is_required() for field in model.model_fields.values())
+            fields[name] = (model, ... if required else model())
+    made = create_model(base.__name__, __base__=base, __doc__=base.__doc__, **fields)
+    made.base = base
+    return made
+
+
+def to_json(value: Any) -> str:
+    """Values read from YAML as JSON, from which a strict model takes them."""
     import json
 
     # JSON mode keeps strictness (no "3" for 3) while letting a YAML list fill a tuple or a Path.
     return json.dumps(value, default=str)
 
 
-def _explain(section: str, model: type[BaseModel], problem: Any) -> str:
+def _explain(section: str, model: type[StageParams], problem: Any) -> str:
     where = ".".join([section, *(str(part) for part in problem["loc"])])
     if problem["type"] == "extra_forbidden":
+        if new := model.renamed.get(".".join(str(part) for part in problem["loc"])):
+            return f"unknown key '{where}': it is now '{section}.{new}'"
         known = [f"{section}.{key}" for key in known_keys(model)]
         return f"unknown key '{where}'{_nearest(where, known)}"
     if problem["type"] == "missing":

@@ -28,10 +28,11 @@ def classify(
     """
     from pipeline import paths as project
     from pipeline.evaluation import predict
+    from pipeline.training.families import classifiers
 
     files = predict.find_images(paths)
     folder = model or project.project_root() / project.CLASSIFIER
-    rows = predict.classify(files, folder)
+    rows = predict.classify(files, classifiers.load(folder))
     if as_json:
         typer.echo(json.dumps(rows, indent=1, ensure_ascii=False))
     else:

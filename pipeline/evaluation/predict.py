@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.archive.images import SUFFIXES, read_rgb
 from pipeline.errors import ItemError, PentimentoError
-from pipeline.models.classifier import Classifier, load_classifier
+from pipeline.models.classifier import Classifier
 from pipeline.progress import track
 
 READ_SIDE = 1024  # pixels: larger scans are read shrunk, which keeps a gigapixel file in memory
@@ -35,23 +35,19 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
     return list(found)
 
 
-def classify(paths: Iterable[Path], model_dir: Path, alternatives: int = 3) -> list[dict[str, Any]]:
+def classify(paths: Iterable[Path], classifier: Classifier, alternatives: int = 3) -> list[dict[str, Any]]:
     """Schools and tags of image files.
 
     Args:
         paths: files; see `find_images` for folders.
-        model_dir: a saved classifier.
+        classifier: a trained one.
         alternatives: how many schools to name beside the first.
 
     Returns:
         A row per file: path, school, probability (0 to 1), alternatives (school and probability),
         tags (tag and probability, those at or above the model's threshold, most likely first); or
         path and error, the reason why the file could not be judged.
-
-    Raises:
-        PentimentoError: when there is no classifier in `model_dir`.
     """
-    classifier = load_classifier(model_dir)
     return list(_rows(classifier, list(paths), alternatives))
 
 

@@ -7,8 +7,9 @@ and whatever its trainer records: data, recipe, figures, limits).
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -21,6 +22,7 @@ from pipeline.paths import CARD, WEIGHTS
 
 VERSION = 1  # of a saved model's format; version 1 is not stated
 
+N = TypeVar("N", bound=type[nn.Module])
 ARCHITECTURES = {
     "cnn": ("pipeline.models.cnn", "PlainCNN"),
     "lite0": ("pipeline.models.lite0", "Lite0Classifier"),
@@ -33,6 +35,22 @@ ARCHITECTURES = {
     "gan_generator": ("pipeline.models.gan", "Generator"),
     "gan_discriminator": ("pipeline.models.gan", "Discriminator"),
 }
+
+
+def architecture(name: str) -> Callable[[N], N]:
+    """A decorator that adds a network to the table under a name: for one that stands in a family's own file.
+
+    Raises:
+        PentimentoError: when another network has that name.
+    """
+
+    def add(network: N) -> N:
+        row = (network.__module__, network.__qualname__)
+        if ARCHITECTURES.setdefault(name, row) != row:
+            raise PentimentoError(f"two networks are called '{name}': {ARCHITECTURES[name]} and {row}")
+        return network
+
+    return add
 
 
 def build(architecture: str, arguments: dict[str, Any]) -> nn.Module:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +13,19 @@ from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path
-from pipeline.archive.fixity import value_sha256
 from pipeline.archive.shards import Shards
-from pipeline.catalog.sets import augmentation, balance
-from pipeline.catalog.sets.augmentation import build
+from pipeline.catalog.sets import balance
 from pipeline.catalog.sets.balance import Balancing
 from pipeline.evaluation.classification import Scored, confusion_rows, judge, per_class, roc_curves
 from pipeline.evaluation.tail import by_class, rarest, tail_figures
-from pipeline.models.classifier import Classifier, load_classifier, probabilities
+from pipeline.models.classifier import Classifier, probabilities
 from pipeline.params import StageParams
 from pipeline.resampling.cross_validation import majority_out_of_fold, out_of_fold, stratified_folds
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.classifier import Losses, Recipe
-from pipeline.training.descriptions import Augmentation, Describer
-from pipeline.training.head import train_fold
+from pipeline.stages.train_classifier import setup_of
+from pipeline.training.families.classifiers import ClassifierParams, Examples, fit_fold, load
 from pipeline.training.labels import NO_SCHOOL, Labels, read_labels
 from pipeline.training.loop import make_fabric
-from pipeline.training.mixing import Mixing
-from pipeline.training.task import Schedule
 
 
 class Params(StageParams):
@@ -43,9 +37,9 @@ class Params(StageParams):
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Judge the model on works it has not seen; cross-validate its recipe where the trunk is frozen."""
+    """Judge the model on works it has not seen; cross-validate its recipe where the family trains fast."""
     shards = Shards(inputs["prepared"])
-    classifier = load_classifier(inputs["model"])
+    classifier = load(inputs["model"])
     rows = np.array(shards.rows("test"), np.int64)
     labels = read_labels(shards.index, classifier.card["classes"], completed_weight=0)
     learnt = labels.school[_recorded(labels, shards.rows("train"))]
@@ -55,8 +49,9 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     sets = {"test": (rows, test)}
     known = _recorded(labels, range(len(shards)))
     balancing, without = balance.recorded(inputs["prepared"]), None
-    if params.folds >= 2 and classifier.card["recipe"]["model"] == "frozen":
-        folds = _Folds(params, classifier, shards, labels, ctx)
+    trained = ClassifierParams.of_card(classifier.card, inputs["model"])
+    if params.folds >= 2 and trained.chosen.cross_validated:
+        folds = _Folds(params, trained, classifier, inputs["prepared"], ctx)
         sets["cross_validated"] = (known, folds.scored(balancing))
         if balancing.method != "none":
             without = folds.scored(Balancing("none", balancing.seed))
@@ -88,52 +83,45 @@ def _scored(
 
 
 class _Folds:
-    """All works with a recorded school, each scored by a head that has not seen it."""
+    """All works with a recorded school, each scored by a network that has not seen it.
+
+    The networks are trained as the model was: by the family and the parameters that its card states.
+    """
 
     def __init__(
-        self, params: Params, classifier: Classifier, shards: Shards, labels: Labels, ctx: Context
+        self, params: Params, trained: ClassifierParams, classifier: Classifier, prepared: Path, ctx: Context
     ) -> None:
-        self.params, self.classifier, self.ctx = params, classifier, ctx
+        shards = Shards(prepared)
+        self.params, self.classifier = params, classifier
+        self.checkpoints = trained.checkpoints(ctx.checkpoints)
+        fabric = make_fabric(devices=1)  # a fold is trained in about a second
+        self.setup = setup_of(trained, classifier.card["classes"], prepared, ctx, fabric)
+        labels = read_labels(shards.index, classifier.card["classes"], completed_weight=0)
         rows = _recorded(labels, range(len(shards)))
-        # The index's weights and draws are the train split's; here each fold balances its own works.
-        self.labels = labels[rows].drawn_once()
         self.groups = shards.index["group"].to_numpy(np.int64)[rows]
-        stored = classifier.card["recipe"]
-        self.schedule = Schedule.model_validate_json(
-            json.dumps({name: stored[name] for name in Schedule.model_fields})
-        )
-        self.losses = Losses.model_validate_json(json.dumps(stored["losses"]))
-        self.mixing = Mixing.model_validate_json(json.dumps(stored["mixing"]))
-        policy = augmentation.recorded(shards.folder)
+        # The index's weights and draws are the train split's; here each fold balances its own works.
+        known = labels[rows].drawn_once()
         # How strongly a work is augmented hardly differs from fold to fold: its views are made once.
-        names = [str(number) for number in self.labels.school]
-        strength = balance.recorded(shards.folder).plan(names).strength
-        self.fabric = make_fabric(devices=1)  # a fold's head is trained in about a second
-        self.views = Describer(ctx.state / paths.LEDGER, stored["side"], self.fabric.device).views(
-            [shards[n] for n in rows],
-            Augmentation(partial(build, policy), value_sha256(policy)[:16]),
-            stored["views"],
-            self.schedule.seed,
-            "views for cross-validation",
-            strength,
+        strength = self.setup.balancing.plan([str(number) for number in known.school]).strength
+        pictures = [shards[n] for n in rows]
+        inputs = self.setup.family.training_inputs(
+            pictures, strength, self.setup, "views for cross-validation"
         )
+        self.works = Examples(inputs, known)
 
     def scored(self, balancing: Balancing) -> Scored:
-        """Each work's scores by the model's recipe, trained on the other folds' works, balanced so."""
-        recipe = Recipe(self.losses, self.schedule, len(self.classifier.schools), self.mixing, balancing)
-        name, count = balancing.method, self.params.folds
+        """Each work's scores by networks trained on the other folds' works, balanced so."""
+        setup = replace(self.setup, balancing=balancing)
+        name, count, labels = balancing.method, self.params.folds, self.works.labels
 
         def fit_predict(fold: int, train: NDArray[np.int64], test: NDArray[np.int64]) -> Any:
-            return train_fold(
-                self.views, self.labels, train, test, recipe,
-                folder=self.ctx.checkpoints / f"{name}-{fold}",
-                fabric=self.fabric,
-                label=f"evaluate_classifier: balance {name}, fold {fold + 1}/{count}",
-            )  # fmt: skip
+            folder = self.checkpoints / f"{name}-{fold}"
+            label = f"evaluate_classifier: balance {name}, fold {fold + 1}/{count}"
+            return fit_fold(self.works, train, test, setup, folder=folder, label=label)
 
-        folds = stratified_folds(self.labels.school, self.groups, count, self.params.seed)
-        common = majority_out_of_fold(self.labels.school, folds)
-        return _scored(self.classifier, self.labels, out_of_fold(fit_predict, folds), common)
+        folds = stratified_folds(labels.school, self.groups, count, self.params.seed)
+        common = majority_out_of_fold(labels.school, folds)
+        return _scored(self.classifier, labels, out_of_fold(fit_predict, folds), common)
 
 
 def _write_plots(

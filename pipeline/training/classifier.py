@@ -1,7 +1,7 @@
 """What a classifier brings to the training loop: examples, losses, validation.
 
 Two ways to learn: `PictureTask` trains a whole network on augmented pictures; `DescriptionTask` in
-training/head.py trains a head on descriptions that were computed once by the frozen trunk.
+families/classifiers/frozen.py trains a head on descriptions that the frozen trunk computes once.
 """
 
 from __future__ import annotations

@@ -58,7 +58,8 @@ def settle(project, **changes):
     """Write params.yaml with changes to the classifier's settings; dotted names by '__'."""
     values = read_params(project / "params.yaml")
     settings = values["train_classifier"]
-    settings |= {"side": 32, "views": 1}
+    settings |= {"side": 32}
+    settings["frozen"]["views"] = 1
     settings["losses"] |= {"l2_school": 0.01, "l2_tags": 0.01}
     settings |= {"epochs": 8, "batch_size": 8, "learning_rate": 0.01}
     values["evaluate_classifier"] |= {"folds": 2, "bootstrap": 100}
@@ -111,15 +112,15 @@ def test_frozen_head_learns_and_is_judged(prepared, monkeypatch):
     assert tree_sha256(prepared / "models") != first[0]
 
 
-@pytest.mark.parametrize(("model", "rate"), [("cnn", 0.003), ("fine_tune", 0.001)])
-def test_whole_networks_train_and_resume(prepared, model, rate, monkeypatch):
+@pytest.mark.parametrize(("family", "rate"), [("cnn", 0.003), ("fine_tune", 0.001)])
+def test_whole_networks_train_and_resume(prepared, family, rate, monkeypatch):
     from pipeline.training.loop import Trainer
 
     train, evaluate = stages()
-    settle(prepared, model=model, epochs=2, learning_rate=rate)
+    settle(prepared, family=family, epochs=2, learning_rate=rate)
     run_stage(train, prepared)
     whole = tree_sha256(prepared / "models")
-    if model == "fine_tune":
+    if family == "fine_tune":
         return
     shutil.rmtree(prepared / ".state")
     save = Trainer._save
@@ -224,7 +225,7 @@ def test_rare_schools_are_compared_with_and_without_rebalancing(prepared, method
     table = pd.read_csv(prepared / "reports/plots/evaluate_classifier/tail.csv")
     assert table["tail"].tolist() == [False, False, True]
     card = json.loads((prepared / "models/classifier/card.json").read_text())
-    assert card["recipe"]["balance"] == method
+    assert card["balance"] == method
     if method == "smote":  # synthetic works are learnt from; none is judged or counted as a work
         assert card["data"]["train"] == 26
         assert judged["cross_validated"]["school_works"] == table["works"].sum()
@@ -244,9 +245,9 @@ def test_every_way_of_rebalancing_learns_something_of_its_own(prepared):
 @pytest.mark.parametrize(
     ("method", "changes", "words"),
     [
-        ("smote", {"model": "cnn"}, "smote, which makes descriptions without pictures.*logit_adjustment"),
-        ("smote", {"model": "fine_tune"}, "train_classifier.model to frozen"),
-        ("augment", {"views": 0}, "train_classifier.views is 0.*set train_classifier.views to 3"),
+        ("smote", {"family": "cnn"}, "smote, which makes descriptions without pictures.*logit_adjustment"),
+        ("smote", {"family": "fine_tune"}, "train_classifier.family to frozen"),
+        ("augment", {"frozen__views": 0}, "frozen.views is 0.*set train_classifier.frozen.views to 3"),
         (
             "none",
             {"mixing__cutmix": 1.0},
@@ -263,18 +264,18 @@ def test_settings_that_do_not_go_together_are_named_at_once(prepared, method, ch
 
 
 @pytest.mark.parametrize(
-    ("model", "mixing"),
+    ("family", "mixing"),
     [("frozen", {"mixup": 0.4}), ("cnn", {"mixup": 0.4}), ("cnn", {"cutmix": 1.0})],
 )
-def test_mixed_batches_change_what_is_learnt_and_the_seed_decides(prepared, model, mixing):
+def test_mixed_batches_change_what_is_learnt_and_the_seed_decides(prepared, family, mixing):
     train, evaluate = stages()
     made = []
     for changes in ({}, mixing, mixing):
-        settle(prepared, model=model, epochs=3, **{f"mixing__{name}": a for name, a in changes.items()})
+        settle(prepared, family=family, epochs=3, **{f"mixing__{name}": a for name, a in changes.items()})
         shutil.rmtree(prepared / ".state", ignore_errors=True)
         run_stage(train, prepared)
         made.append(tree_sha256(prepared / "models/classifier/weights.safetensors"))
     assert made[0] != made[1] == made[2]
     judged = run_stage(evaluate, prepared)
-    assert ("cross_validated" in judged) == (model == "frozen")
+    assert ("cross_validated" in judged) == (family == "frozen")
     assert judged["test"]["school"]["accuracy"]["value"] >= 0

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from pipeline.catalog.sets.balance import Balance, Balancing
 from pipeline.training.classifier import Losses, PictureTask, Recipe
-from pipeline.training.head import DescriptionTask
+from pipeline.training.families.classifiers.frozen import DescriptionTask
 from pipeline.training.labels import NO_SCHOOL, Labels, plain_labels
 from pipeline.training.mixing import UNMIXED, Mixing
 from pipeline.training.task import Schedule

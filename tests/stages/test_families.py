@@ -1,0 +1,189 @@
+"""A family of one's own: registered from this file, it is reached from params.yaml and the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from pydantic import Field
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from flows.cli import app
+from pipeline import __main__ as door
+from pipeline.archive.shards import INDEX, write_shards
+from pipeline.catalog.sets import augmentation, balance
+from pipeline.errors import PentimentoError
+from pipeline.models.registry import ARCHITECTURES, architecture
+from pipeline.params import known_keys, read_params
+from pipeline.training.families.classifiers import CLASSIFIERS, ClassifierFamily, ClassifierParams
+
+SCHOOLS = ("Blue", "Red")
+
+
+class MeanColour(nn.Module):
+    """Logits from the mean colour of a picture."""
+
+    def __init__(self, outputs: int, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(3, width)
+        self.logits = nn.Linear(width, outputs)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.logits(torch.relu(self.hidden(pictures.mean(dim=(2, 3)))))
+
+
+class Toy(ClassifierFamily):
+    """`family: toy`."""
+
+    architecture = "mean_colour"
+    cross_validated: ClassVar[bool] = True
+    width: int = Field(ge=1)
+
+    def arguments(self, outputs: int) -> dict[str, Any]:
+        return {"outputs": outputs, "width": self.width}
+
+
+@pytest.fixture
+def toy() -> Iterator[None]:
+    architecture("mean_colour")(MeanColour)
+    CLASSIFIERS.register("toy")(Toy)
+    yield
+    CLASSIFIERS.remove("toy")
+    del ARCHITECTURES["mean_colour"]
+
+
+@pytest.fixture
+def prepared(project: Path) -> Path:
+    """Twelve works, blue or red; the project's settings are those of a tiny run."""
+    folder = project / "data" / "prepared"
+    rng = np.random.default_rng(0)
+    pictures, rows = [], []
+    for n in range(12):
+        picture = rng.integers(0, 90, (40, 40, 3)).astype(np.uint8)
+        picture[..., 2 if n % 2 == 0 else 0] += 150
+        pictures.append((f"w{n}", picture))
+        rows.append(
+            {
+                "id": f"w{n}", "split": "train" if n < 8 else ("val" if n < 10 else "test"), "title": "t",
+                "artist": "a", "year": 1800, "school": SCHOOLS[n % 2], "school_origin": "recorded",
+                "tags": [], "group": n, "repeat": 1, "weight": 1.0, "strength": 0.0,
+            }
+        )  # fmt: skip
+    pd.DataFrame(rows).merge(write_shards(folder, pictures), on="id").to_parquet(folder / INDEX, index=False)
+    (folder / "classes.json").write_text(json.dumps({"school": SCHOOLS, "tags": []}))
+    augmentation.record(folder, [{"HorizontalFlip": {"p": 0.5}}], None, 0)
+    balance.Balancing("none", 0).record(folder)
+    return project
+
+
+def write_params(project: Path, **changes: object) -> None:
+    values = read_params(project / "params.yaml")
+    values["train_classifier"] |= {"side": 32, "epochs": 40, "batch_size": 4, "learning_rate": 0.02}
+    values["train_classifier"]["losses"] |= {"l2_school": 0.0, "l2_tags": 0.0}
+    values["train_classifier"] |= changes
+    values["evaluate_classifier"] |= {"folds": 2, "bootstrap": 100}
+    (project / "params.yaml").write_text(json.dumps(values))
+
+
+def stage(monkeypatch: pytest.MonkeyPatch, name: str) -> int:
+    """`python -m pipeline NAME`."""
+    monkeypatch.setattr(sys, "argv", ["pipeline", name])
+    return door.main()
+
+
+def test_a_classifier_family_is_trained_judged_and_used(
+    prepared: Path, toy: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(prepared, family="toy", toy={"width": 4})
+    assert stage(monkeypatch, "train_classifier") == 0
+    card = json.loads((prepared / "models/classifier/card.json").read_text())
+    assert (card["recipe"]["family"], card["recipe"]["toy"]) == ("toy", {"width": 4})
+    assert "cnn" not in card["recipe"], "a card keeps the parameters of its own family"
+    assert stage(monkeypatch, "evaluate_classifier") == 0
+    judged = json.loads((prepared / "reports/metrics/evaluate_classifier.json").read_text())
+    assert judged["cross_validated"]["school"]["accuracy"]["value"] > 0.9
+
+    Image.fromarray(np.full((20, 20, 3), (20, 20, 200), np.uint8)).save(prepared / "blue.png")
+    run = CliRunner().invoke(app, ["classify", "blue.png", "--json"])
+    assert run.exit_code == 0, run.output
+    assert json.loads(run.stdout)[0]["school"] == "Blue"
+
+
+def test_checkpoints_of_other_code_are_not_used(prepared: Path, toy: None) -> None:
+    params = ClassifierParams.of_card({"recipe": recipe("toy", toy={"width": 4})}, prepared)
+    folder = params.checkpoints(prepared)
+    assert folder.parent == prepared
+    assert folder.name.startswith("toy-")
+    assert (
+        ClassifierParams.of_card({"recipe": recipe("fine_tune")}, prepared).checkpoints(prepared) == prepared
+    )
+
+
+def recipe(family: str, **section: object) -> dict[str, Any]:
+    values = read_params(Path("params.yaml"))["train_classifier"]
+    return {key: value for key, value in values.items() if key not in ("cnn", "frozen")} | {
+        "family": family, **section,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"family": "toy"}, "'train_classifier.toy' is missing"),
+        (
+            {"family": "toy", "toy": {"widht": 4}},
+            "unknown key 'train_classifier.toy.widht'; did you mean 'train_classifier.toy.width'?",
+        ),
+        (
+            {"toy": {"width": 0}},
+            "'train_classifier.toy.width' is 0: input should be greater than or equal to 1",
+        ),
+        ({"family": "tory", "toy": {"width": 4}}, "'train_classifier.family' is 'tory': input should be"),
+        (
+            {"model": "cnn", "toy": {"width": 4}},
+            "unknown key 'train_classifier.model': it is now 'train_classifier.family'",
+        ),
+        (
+            {"dropout": 0.1, "toy": {"width": 4}},
+            "unknown key 'train_classifier.dropout': it is now 'train_classifier.cnn.dropout'",
+        ),
+    ],
+)
+def test_the_family_s_keys_are_checked_like_all_others(
+    prepared: Path,
+    toy: None,
+    changes: dict[str, Any],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_params(prepared, **changes)
+    assert stage(monkeypatch, "train_classifier") == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_family_that_is_not_registered_any_more_leaves_no_section() -> None:
+    assert "toy.width" not in known_keys(ClassifierParams)
+    assert {"cnn.dropout", "frozen.views"} <= set(known_keys(ClassifierParams))
+
+
+@pytest.mark.parametrize(
+    ("card", "words"),
+    [
+        ({"recipe": {"model": "frozen"}}, "its card names no family; train it again"),
+        ({"recipe": {"family": "toy"}}, "there is no classifier family 'toy'"),
+        ({"recipe": {"family": "cnn"}}, r"recipe\.epochs of its card: Field required; train it again"),
+    ],
+)
+def test_a_card_of_another_version_is_refused_with_what_to_do(card: dict[str, Any], words: str) -> None:
+    with pytest.raises(PentimentoError, match=words):
+        ClassifierParams.of_card(card, Path("models/classifier"))
