@@ -3,7 +3,7 @@
 from pipeline.catalog.missing.complete import complete
 from pipeline.catalog.missing.heldout import completed, keep_in_train, recorded_only
 from pipeline.catalog.missing.registry import Method, names, parse, shortest
-from pipeline.catalog.missing.task import Spec
+from pipeline.catalog.missing.spec import Spec
 
 __all__ = [
     "Method",

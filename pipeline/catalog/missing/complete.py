@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.catalog.missing.leave import Drop, Leave
+from pipeline.catalog.missing.heldout import RECORDED
 from pipeline.catalog.missing.registry import parse
-from pipeline.catalog.missing.task import Answer, Bools, Spec, Task, kind_of, measured, numbers
+from pipeline.catalog.missing.spec import Spec
+from pipeline.catalog.missing.task import Answer, Bools, Task, kind_of, measured, numbers
 from pipeline.errors import PentimentoError
 
-RECORDED = "recorded"
 _DIGITS = 3  # of a confidence
 
 
@@ -52,11 +52,11 @@ def complete(
         task = task_of(evidence, works, column, features, seed)
         spec.check(task)
         _mark_recorded(done, column)
-        if isinstance(spec, Drop):
+        if spec.method == "drop":
             reasons = done["dropped"].fillna(f"{column} is missing")
             done["dropped"] = done["dropped"].where(~task.gaps, reasons)
-        elif not isinstance(spec, Leave) and task.gaps.any() and task.known.any():
-            _write(done, task, spec, spec.answer(spec.narrow(task)))
+        elif spec.completes and task.gaps.any() and task.known.any():
+            _write(done, task, spec, spec.answer(task))
     return done
 
 
@@ -107,7 +107,7 @@ def _write(done: pd.DataFrame, task: Task, spec: Spec, answer: Answer) -> None:
     column.iloc[places] = _suited(values, column, task)
     done[task.column] = column
     for name, marks in (
-        ("origin", [str(type(spec).model_fields["method"].default)] * len(places)),
+        ("origin", [spec.method] * len(places)),
         ("confidence", [round(float(one), _DIGITS) for one in answer.confidence[said]]),
     ):
         marked = done[f"{task.column}_{name}"].copy()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.catalog.missing.complete import RECORDED
+RECORDED = "recorded"  # the origin of a value that the source has
 
 
 def completed(works: pd.DataFrame, labels: Sequence[str] = ("school",)) -> NDArray[np.bool_]:

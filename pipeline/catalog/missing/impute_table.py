@@ -19,7 +19,7 @@ _READ = ("as_is", "year", "number", "name")
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column of a table, what it is called here, and how its cells are read."""
 
     name: str
@@ -27,7 +27,7 @@ class Column:
     read: str  # as_is; year: the first year of a date; number; name: as text
 
 
-def parse_columns(written: str) -> list[Column]:
+def parse_columns(written: str) -> list[TableColumn]:
     """`birth=creator_birth_date:year, nationality` as columns.
 
     Raises:
@@ -42,7 +42,7 @@ def parse_columns(written: str) -> list[Column]:
                 f"where READ is one of {', '.join(_READ[1:])}"
             )
         source = match["source"].strip()
-        columns.append(Column((match["name"] or source).strip(), source, match["read"] or "as_is"))
+        columns.append(TableColumn((match["name"] or source).strip(), source, match["read"] or "as_is"))
     if not columns:
         raise PentimentoError("no column is named")
     if twice := [one.name for n, one in enumerate(columns) if one.name in {c.name for c in columns[:n]}]:
@@ -73,7 +73,7 @@ def load(file: Path) -> pd.DataFrame:
     return table
 
 
-def take(table: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+def take(table: pd.DataFrame, columns: Sequence[TableColumn]) -> pd.DataFrame:
     """The table with its columns read and named as asked; all others stay as they are.
 
     Raises:

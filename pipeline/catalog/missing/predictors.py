@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from pipeline.catalog.missing.task import Floats, Task, measured, numbers
 from pipeline.errors import PentimentoError
+
+# Columns by name; YAML writes them as a list, which the strict base would refuse.
+Predictors = Annotated[tuple[str, ...], Field(strict=False)]
 
 # Columns that write down one fact: where one is missing, the others tell nothing, or all of it.
 SAME_FACT = (

@@ -1,50 +1,42 @@
-"""Every method by its name, as it is written in params.yaml and on the command line.
-
-A new family is a file with a subclass of `Spec`, and its line in `Method`.
-"""
+"""Every method by its name, as params.yaml and the command line write it."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
-from pipeline.catalog.missing.fill import Fill
-from pipeline.catalog.missing.interpolate import Interpolate
-from pipeline.catalog.missing.iterative import Iterative
-from pipeline.catalog.missing.leave import Drop, Leave
-from pipeline.catalog.missing.nearest import Nearest
-from pipeline.catalog.missing.picture import Picture
-from pipeline.catalog.missing.regress import Regress
-from pipeline.catalog.missing.task import Spec
+from pipeline.catalog.missing.spec import METHODS, Spec
+from pipeline.discovery import import_all
 from pipeline.errors import PentimentoError
 
-_FAMILIES: tuple[type[Spec], ...] = (Leave, Drop, Fill, Interpolate, Regress, Nearest, Iterative, Picture)
+import_all("pipeline.catalog.missing.methods")
 
 
-def _long(written: Any) -> Any:
-    """`regress:forest` as {method: regress, model: forest}."""
+def _expand(written: Any) -> Any:
+    """`regress:forest` as {method: regress, model: forest}; anything else as it is."""
     if not isinstance(written, str):
         return written
-    method, _, variant = written.partition(":")
-    family = _family(method)
-    if family is None or (variant and family.variant is None):
+    name, _, variant = written.partition(":")
+    model = METHODS.get(name)
+    if model is None or (variant and model.variant is None):
         near = difflib.get_close_matches(written, names(), n=1)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise ValueError(f"there is no such method; {hint}There are: {', '.join(names())}")
-    return {"method": method, **({str(family.variant): variant} if variant else {})}
+    return {"method": name, **({str(model.variant): variant} if variant else {})}
 
 
-Method = Annotated[
-    Annotated[
-        Leave | Drop | Fill | Interpolate | Regress | Nearest | Iterative | Picture,
-        Field(discriminator="method"),
-    ],
-    BeforeValidator(_long),
-]
-"""A method in params: its name (`nearest`, `regress:forest`), or a mapping of `method` and its keys."""
+if TYPE_CHECKING:
+    Method = Spec
+else:
+    Method = Annotated[
+        Annotated[reduce(or_, METHODS.values()), Field(discriminator="method")], BeforeValidator(_expand)
+    ]
+    """A method in params: its name (`nearest`, `regress:forest`), or a mapping of `method` and its keys."""
 
 _ADAPTER: TypeAdapter[Spec] = TypeAdapter(Method)
 
@@ -57,49 +49,42 @@ def parse(written: Any) -> Spec:
     """
     if isinstance(written, Spec):
         return written
-    value = dict(written) if isinstance(written, Mapping) else written
     try:
-        return _ADAPTER.validate_python(value)
+        return _ADAPTER.validate_python(dict(written) if isinstance(written, Mapping) else written)
     except ValidationError as error:
         faults = [_explain(fault) for fault in error.errors(include_url=False)]
         raise PentimentoError(f"the method {written!r}: {'; '.join(faults)}") from None
 
 
-def names() -> list[str]:
-    """Every method that can be named without further keys, each with its variants."""
-    found = []
-    for family in _FAMILIES:
-        method = str(family.model_fields["method"].default)
-        if family.variant is None:
-            found.append(method)
+def names(*, completing: bool = False) -> list[str]:
+    """Every method that needs no further keys, each with its variants; or only those that complete gaps."""
+    found: list[str] = []
+    for name, model in METHODS.items():
+        if completing and not model.completes:
             continue
-        variants = get_args(family.model_fields[family.variant].annotation)
-        found += [f"{method}:{one}" for one in variants if one not in ("auto", "constant")]
+        if model.variant is None:
+            found.append(name)
+            continue
+        variants = get_args(model.model_fields[model.variant].annotation)
+        found += [f"{name}:{one}" for one in variants if one not in ("auto", "constant")]
     return found
 
 
 def shortest(spec: Spec) -> Any:
-    """The shortest that stands for a method in params: its name, or a mapping of what differs."""
-    keys = spec.model_dump(mode="json", exclude_defaults=True)
-    keys.pop(spec.variant or "", None)
-    if not keys:
+    """The shortest form of a method in params: its name, or a mapping of what differs from the defaults."""
+    changed = spec.model_dump(mode="json", exclude_defaults=True)
+    if not changed.keys() - {spec.variant}:
         return spec.name
-    own: dict[str, Any] = {"method": str(type(spec).model_fields["method"].default)}
-    return own | spec.model_dump(mode="json", exclude_defaults=True)
+    return {"method": spec.method} | changed
 
 
-def _family(method: str) -> type[Spec] | None:
-    return next((one for one in _FAMILIES if one.model_fields["method"].default == method), None)
+def label(spec: Spec) -> str:
+    """A method in a report: its name, and what differs from its defaults."""
+    changed = spec.model_dump(mode="json", exclude_defaults=True)
+    return " ".join([spec.name, *(f"{key}={value}" for key, value in changed.items() if key != spec.variant)])
 
 
 def _explain(fault: Any) -> str:
     where = ".".join(str(part) for part in fault["loc"][1:])
     message = str(fault["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message
-
-
-def label(spec: Spec) -> str:
-    """How a method is shown: its name, and what differs from its defaults."""
-    keys = spec.model_dump(mode="json", exclude_defaults=True)
-    keys.pop(spec.variant or "", None)
-    return " ".join([spec.name, *(f"{key}={value}" for key, value in keys.items())])

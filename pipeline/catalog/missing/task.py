@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.errors import PentimentoError
-from pipeline.params import StageParams
 
 Kind = Literal["number", "name"]
 Bools = NDArray[np.bool_]
@@ -71,8 +70,24 @@ class Task:
         works = self.works[rows].reset_index(drop=True)
         return replace(self, works=works, known=self.known[rows], gaps=self.gaps[rows], features=features)
 
+    def require_pictures(self, method: str) -> None:
+        """Refuse a task without features of the pictures.
+
+        Raises:
+            PentimentoError: naming the method and the column.
+        """
+        if self.features is None:
+            raise PentimentoError(
+                f"the method '{method}' completes '{self.column}' from the pictures, which are not given"
+            )
+
+    def pictures(self) -> tuple[NDArray[np.float32], Bools]:
+        """The features (N, D), and which works have a picture (N,)."""
+        assert self.features is not None, "a method that needs pictures requires them"
+        return self.features, np.asarray(np.isfinite(self.features).all(axis=1))
+
     def refuse(self) -> Answer:
-        """The answer of a method that has not enough to go by."""
+        """The answer of a method that has not enough evidence: every gap stays."""
         count = int(self.gaps.sum())
         return Answer(np.full(count, None, object), np.zeros(count))
 
@@ -104,43 +119,6 @@ class Task:
         counts = Counter(values)
         value, count = min(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
         return value, count / len(values)
-
-
-class Spec(StageParams):
-    """Base of the parameters of a method; a family is one subclass in one file.
-
-    A subclass has `method`, its name, may name in `variant` the key that tells its members apart, and
-    says in `kinds` what it can complete.
-    """
-
-    variant: ClassVar[str | None] = None
-    kinds: ClassVar[frozenset[Kind]] = frozenset({"number", "name"})
-
-    @property
-    def name(self) -> str:
-        """How the method is written short: `regress:forest`, `picture`."""
-        own = str(self.method)  # type: ignore[attr-defined]
-        return own if self.variant is None else f"{own}:{getattr(self, self.variant)}"
-
-    def check(self, task: Task) -> None:
-        """Refuse what the method cannot do.
-
-        Raises:
-            PentimentoError: saying what the column holds and what would do.
-        """
-        if task.kind not in self.kinds:
-            raise PentimentoError(
-                f"the method '{self.name}' cannot complete '{task.column}': it completes "
-                f"{'numbers' if 'number' in self.kinds else 'names'}, the column holds {task.kind}s"
-            )
-
-    def narrow(self, task: Task) -> Task:
-        """The task without recorded works that the method does not look at."""
-        return task
-
-    def answer(self, task: Task) -> Answer:
-        """What the method says of the task's gaps; there is at least one gap and one recorded value."""
-        raise NotImplementedError
 
 
 def kind_of(values: pd.Series[Any], column: str) -> Kind:

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import f1_score
 
 from pipeline.catalog.missing import impute_plot, impute_table
-from pipeline.catalog.missing.impute_report import Hiding, all_methods, compare, macro_f1
+from pipeline.catalog.missing.impute_figures import macro_f1
+from pipeline.catalog.missing.impute_report import Hiding, all_methods, compare
 from pipeline.errors import PentimentoError
 from pipeline.resampling.bootstrap import ClusterBootstrap
 

@@ -1,14 +1,26 @@
 from __future__ import annotations
 
 import warnings
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from pipeline.catalog.missing import complete, completed, keep_in_train, names, parse, recorded_only, shortest
+from pipeline.catalog.missing import (
+    complete,
+    completed,
+    keep_in_train,
+    names,
+    parse,
+    recorded_only,
+    shortest,
+    spec,
+)
+from pipeline.catalog.missing.task import Answer, Task
 from pipeline.errors import PentimentoError
 
 METHODS = [name for name in names() if name not in ("leave", "drop")]
@@ -307,8 +319,8 @@ def test_a_name_stands_for_its_method(name: str) -> None:
 
 
 def test_a_mapping_is_written_with_what_differs() -> None:
-    spec = parse({"method": "picture", "accept": 0.7})
-    assert shortest(spec) == {"method": "picture", "accept": 0.7}
+    picture = parse({"method": "picture", "accept": 0.7})
+    assert shortest(picture) == {"method": "picture", "accept": 0.7}
     own = {"method": "regress", "model": "linear", "predictors": ["medium"]}
     assert shortest(parse(own)) == own
 
@@ -325,3 +337,24 @@ def test_a_completed_work_goes_to_train_and_its_group_with_it() -> None:
     splits = ["test", "test", "val", "train", "val"]
     must = np.array([False, True, False, False, False])
     assert keep_in_train(splits, [1, 1, 2, 3, 4], must) == ["train", "train", "val", "train", "val"]
+
+
+def test_a_function_with_the_decorator_is_a_method_with_checked_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spec, "METHODS", {})
+
+    @spec.method("same", variant="way", accept=0.5)
+    def same(task: Task, *, way: Literal["sure", "unsure"] = "sure", value: str) -> Answer:
+        """One name everywhere."""
+        return task.same(value, 0.9 if way == "sure" else 0.1)
+
+    toy = spec.METHODS["same"]
+    sure = toy.model_validate({"value": "Dutch"})
+    assert sure.name == "same:sure"
+    done = complete(works(), {"school": sure})
+    assert done.loc[[11, 13], "school"].tolist() == ["Dutch", "Dutch"]
+    assert done.loc[[11, 13], "school_origin"].tolist() == ["same", "same"]
+    unsure = toy.model_validate({"value": "Dutch", "way": "unsure"})
+    assert complete(works(), {"school": unsure})["school"].isna().sum() == 2, "less than `accept`"
+    for wrong in ({}, {"value": 3}, {"value": "Dutch", "way": "other"}, {"value": "Dutch", "extra": 1}):
+        with pytest.raises(ValidationError):
+            toy.model_validate(wrong)
