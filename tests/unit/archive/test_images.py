@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,15 +78,45 @@ def test_names_that_libvips_would_misread(tmp_path: Path) -> None:
     assert np.array_equal(read_rgb(file), np.asarray(PICTURE))
 
 
-@pytest.mark.parametrize("cut", [0, 1, 40, 0.5, 0.95])
+UNREADABLE = "is not a readable image"
+
+
+def cut_off(folder: Path, suffix: str, share: float) -> Path:
+    """A picture's file of which only this share (below 1) or these bytes are left."""
+    whole = save(folder / f"whole{suffix}", PICTURE).read_bytes()
+    file = folder / f"broken{suffix}"
+    file.write_bytes(whole[: int(share if share >= 1 else share * len(whole))])
+    return file
+
+
+@pytest.mark.parametrize("look", [probe, read_rgb])
+@pytest.mark.parametrize(("size", "reason"), [(0, "is empty"), (1, UNREADABLE), (40, UNREADABLE)])
 @pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
-def test_a_broken_file_is_an_item_error(tmp_path: Path, suffix: str, cut: float) -> None:
-    whole = save(tmp_path / f"whole{suffix}", PICTURE).read_bytes()
-    file = tmp_path / f"broken{suffix}"
-    file.write_bytes(whole[: int(cut if cut >= 1 else cut * len(whole))])
-    with pytest.raises(ItemError):
-        probe(file)
+def test_a_file_without_a_whole_header_is_refused(
+    tmp_path: Path, suffix: str, size: int, reason: str, look: Callable[[Path], object]
+) -> None:
+    with pytest.raises(ItemError, match=reason):
+        look(cut_off(tmp_path, suffix, size))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.95])
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+def test_a_file_that_is_cut_off_is_refused_once_its_pixels_are_read(
+    tmp_path: Path, suffix: str, share: float
+) -> None:
+    file = cut_off(tmp_path, suffix, share)
+    assert (probe(file).width, probe(file).height) == PICTURE.size
+    with pytest.raises(ItemError, match="cut off"):
         read_rgb(file)
+
+
+@pytest.mark.parametrize("look", [probe, read_rgb])
+@pytest.mark.parametrize("share", [0.5, 0.95])
+def test_a_webp_file_that_is_cut_off_is_refused_at_once(
+    tmp_path: Path, share: float, look: Callable[[Path], object]
+) -> None:
+    with pytest.raises(ItemError, match=UNREADABLE):  # its header states the file's size
+        look(cut_off(tmp_path, ".webp", share))
 
 
 @pytest.mark.parametrize("name", ["table.csv", "drawing.svg"])
