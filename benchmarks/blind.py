@@ -39,7 +39,8 @@ from improving import add_enlarge, larger
 from numpy.typing import NDArray
 
 from pipeline import environment, paths
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.filetypes import SUFFIXES
+from pipeline.archive.images import read_rgb
 from pipeline.archive.shards import INDEX
 from pipeline.catalog.originals import read_originals, works_of
 from pipeline.damage import MASKED, damage

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.images import SUFFIXES
+from pipeline.archive.filetypes import SUFFIXES
 
 
 def show(

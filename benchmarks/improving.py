@@ -14,7 +14,8 @@ from originals import originals
 from pretraining import Pictures
 
 from pipeline import environment, paths
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.filetypes import SUFFIXES
+from pipeline.archive.images import read_rgb
 from pipeline.archive.tiling import Grid, Tile, Values, run_tiles
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.restoration import ssim_map, summary

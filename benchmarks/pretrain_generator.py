@@ -20,8 +20,9 @@ import torch
 from torch import nn
 
 from pipeline import paths
+from pipeline.archive.filetypes import SUFFIXES
 from pipeline.archive.fixity import file_sha256, value_sha256
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.params import load_params

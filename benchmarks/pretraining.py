@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from pipeline.archive.filetypes import SUFFIXES
 from pipeline.archive.fixity import file_sha256
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError
 from pipeline.models.registry import build, save_model
 from pipeline.progress import say, track

@@ -143,7 +143,7 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
     hashes = {stage.inputs[name].as_posix(): tree_sha256(path) for name, path in inputs.items()}
     context = make_context(stage, root, params, hashes)
     for path in (*outputs.values(), root / paths.metrics(stage.name), root / paths.provenance(stage.name)):
-        sweep(path)
+        sweep(path.parent, path.name)
     metrics = stage.run(params, inputs, outputs, context)
     missing = [str(stage.outputs[name]) for name, path in outputs.items() if not path.exists()]
     if missing:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\.(?P<stem>.*)\.(?P<process>\d+)\.partial(?P<suffix>(\.[^.]*)?)", re.DOTALL)
 
 
 @contextmanager
@@ -35,13 +37,27 @@ def atomic_path(target: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
-def sweep(target: Path) -> None:
-    """Remove what runs that were killed have left beside `target`; those of living processes stay."""
-    pattern = glob.escape(f".{target.stem[:80]}.") + "*.partial" + glob.escape(target.suffix)
-    for left in target.parent.glob(pattern):
-        process = left.name.removesuffix(target.suffix).removesuffix(".partial").rpartition(".")[2]
-        if process.isdecimal() and not _lives(int(process)):
-            _remove(left)
+def sweep(folder: Path, target: str | None = None, *, owned: bool = False) -> None:
+    """Remove what killed processes left half-written in a folder; files of living processes stay.
+
+    Args:
+        folder: may be missing.
+        target: the name of the only target whose leftovers go; None: those of all targets.
+        owned: the folder is for temporary files alone and the caller holds its lock: all of it goes.
+    """
+    if owned:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    wanted = None if target is None else (Path(target).stem[:80], Path(target).suffix)
+    for path in folder.glob(".*.partial*"):
+        named = _TEMPORARY.fullmatch(path.name)
+        if named and wanted in (None, (named["stem"], named["suffix"])) and not _lives(int(named["process"])):
+            _remove(path)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a path has the name of a temporary one, as atomic_path gives it."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_bytes(target: Path, content: bytes) -> None:

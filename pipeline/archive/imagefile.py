@@ -25,26 +25,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.archive import nature, vips
+from pipeline.archive import filetypes, nature, vips
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.formats import png, tiff, tiffdata
 from pipeline.archive.formats.slices import Slices
 from pipeline.errors import ItemError
 
-_MAGIC = {
-    b"\x89PNG\r\n\x1a\n": "png",
-    b"\xff\xd8\xff": "jpeg",
-    b"II*\0": "tiff",
-    b"MM\0*": "tiff",
-    b"II+\0": "tiff",
-    b"MM\0+": "tiff",
-}
-_JPEG_2000 = "JPEG 2000"
-_OTHERS = {b"GIF8": "GIF", b"BM": "BMP", b"\0\0\0\x0cjP": _JPEG_2000, b"\xff\x4f\xff\x51": _JPEG_2000}
 _COLOURS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
 _GREY = 16  # of 255: what lossy compression may make of black
-_MASKS = ("png", "jpeg", "tiff", "webp", "gif", "ppm")  # libvips also reads tables, drawings and documents
 
 
 @dataclass(frozen=True)
@@ -77,13 +66,6 @@ class ImageFile:
     reduced: tuple[tuple[Page, int], ...] = ()  # smaller copies of a page, and which page
 
 
-def sniff(head: bytes) -> str | None:
-    """The format that a file's first 16 bytes declare: png, jpeg, tiff, webp, or None."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    return next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
-
-
 def open_image(path: Path, max_megapixels: float) -> ImageFile:
     """Read what a file declares; its pixels are not read.
 
@@ -99,7 +81,7 @@ def open_image(path: Path, max_megapixels: float) -> ImageFile:
     with Slices(path) as content:
         if not len(content):
             raise ItemError("is empty (0 bytes)")
-        name = sniff(content[:16])
+        name = filetypes.sniff(content[:16])
         if name is None:
             raise ItemError(f"{_foreign(content[:16])}; PNG, JPEG, TIFF and WebP are restored")
         known = nature.check(name, content)
@@ -161,7 +143,7 @@ def count_pages(path: Path) -> int:
         ItemError: when it is a TIFF whose structure is broken.
     """
     with Slices(path) as content:
-        return len(tiff.header(content).folders) if sniff(content[:16]) == "tiff" else 1
+        return len(tiff.header(content).folders) if filetypes.sniff(content[:16]) == "tiff" else 1
 
 
 def decode_mask(path: Path, shape: tuple[int, int], canvas: Canvas, page: int = 0) -> str | None:
@@ -191,7 +173,7 @@ def _mask(path: Path, shape: tuple[int, int], canvas: Canvas, page: int) -> str 
     with Slices(path) as content:
         if not len(content):
             raise ItemError("is empty (0 bytes)")
-        name = sniff(content[:16])
+        name = filetypes.sniff(content[:16])
         if name == "png":
             kind = png.text(content, "kind")
         elif name == "tiff":
@@ -200,7 +182,7 @@ def _mask(path: Path, shape: tuple[int, int], canvas: Canvas, page: int) -> str 
             if page >= len(found.folders):
                 raise ItemError(f"its mask has {len(found.folders)} pages, the picture has more")
     image = vips.load(path, name, page)
-    if not str(image.get("vips-loader")).startswith(_MASKS):
+    if not str(image.get("vips-loader")).startswith(filetypes.MASKS):
         raise ItemError("is no image; a mask is a PNG, JPEG, TIFF, WebP, GIF or PPM file")
     if (image.height, image.width) != tuple(shape):
         given, wanted = f"{image.width} x {image.height}", f"{shape[1]} x {shape[0]}"
@@ -231,8 +213,8 @@ def _page(path: Path, name: str, folder: int, max_megapixels: float) -> Page:
 
 
 def _foreign(head: bytes) -> str:
-    other = next((name for magic, name in _OTHERS.items() if head.startswith(magic)), None)
-    if other == _JPEG_2000 and not vips.can_read("jp2k"):
+    other = filetypes.foreign(head)
+    if other == filetypes.JPEG_2000 and not vips.can_read("jp2k"):
         return "is a JPEG 2000 file, which this build of libvips cannot read"
     return f"is a {other} file" if other else "is no image"
 

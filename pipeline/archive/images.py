@@ -14,28 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archive import filetypes
 from pipeline.errors import ItemError
 
 os.environ.setdefault("VIPS_CONCURRENCY", "1")  # one thread per image; images run side by side
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 
-SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".png",
-        ".tif",
-        ".tiff",
-        ".webp",
-        ".jp2",
-        ".j2k",
-        ".gif",
-        ".bmp",
-        ".ppm",
-        ".pgm",
-    )
-)
 _DEPTHS = {
     "uchar": 8,
     "char": 8,
@@ -47,9 +31,6 @@ _DEPTHS = {
     "double": 64,
 }
 _LEAST_FACTOR = 1.5  # by which a JPEG is reduced after its decoder has shrunk it
-# libvips also reads tables, drawings and documents, which are no scans.
-_LOADERS = ("jpeg", "png", "tiff", "webp", "jp2k", "gif", "ppm", "heif", "jxl")
-_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES = {
     "b-w": "L",
     "grey16": "L",
@@ -149,7 +130,7 @@ def require_whole_tiff(path: Path) -> None:
         ItemError: when bytes are missing.
     """
     with path.open("rb") as handle:
-        if handle.read(4) not in _TIFF_MAGIC:
+        if filetypes.sniff(handle.read(16)) != "tiff":
             return
     from PIL import Image, UnidentifiedImageError
 
@@ -173,7 +154,7 @@ def _open(path: Path) -> Any:
         image = _load(path)
     except pyvips.Error:
         raise ItemError("is not a readable image, or of a format that is not supported") from None
-    if not image.get("vips-loader").startswith(_LOADERS):
+    if not image.get("vips-loader").startswith(filetypes.PICTURES):
         raise ItemError("is not a readable image: " + image.get("vips-loader").removesuffix("load"))
     return image
 

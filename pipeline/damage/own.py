@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.filetypes import SUFFIXES
+from pipeline.archive.images import read_rgb
 from pipeline.damage.texture import Mask, Pixels, paint, smooth_noise
 from pipeline.errors import ItemError, PentimentoError
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.images import SUFFIXES, read_rgb
+from pipeline.archive.filetypes import SUFFIXES
+from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.models.classifier import Classifier
 from pipeline.progress import track

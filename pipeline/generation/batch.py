@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.atomic import write_bytes, write_json
+from pipeline.archive.atomic import is_temporary, sweep, write_bytes, write_json
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.provenance import software
 from pipeline.archive.sheets import contact_sheet
@@ -67,9 +67,7 @@ def begin(out: Path, wanted: dict[str, Any]) -> None:
     try:
         if not (out / REQUEST).exists():
             write_json(out / REQUEST, wanted)
-        for path in list(out.iterdir()):
-            if _leftover(path):  # of a process that was killed
-                path.unlink()
+        sweep(out)
     except OSError as error:
         raise PentimentoError(f"{out} cannot be written: {error.strerror}; choose another folder") from None
 
@@ -79,7 +77,7 @@ def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
     if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
         return f"{out} cannot be written: {file} is a file; choose another folder"
     if not (out / REQUEST).is_file():
-        if out.exists() and any(not _leftover(path) for path in out.iterdir()):
+        if out.exists() and any(not is_temporary(path) for path in out.iterdir()):
             return f"{out} is not empty; choose another folder"
         return None
     try:
@@ -157,7 +155,3 @@ def read_png(path: Path) -> NDArray[np.uint8]:
 def _rows(pictures: list[NDArray[np.uint8]]) -> Iterator[list[NDArray[np.uint8]]]:
     for start in range(0, len(pictures), GRID_COLUMNS):
         yield pictures[start : start + GRID_COLUMNS]
-
-
-def _leftover(path: Path) -> bool:
-    return path.name.startswith(".") and ".partial" in path.name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
-from pipeline.archive.atomic import atomic_path
+from pipeline.archive.atomic import atomic_path, sweep
 from pipeline.archive.images import read_rgb
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.metrics import psnr
@@ -62,7 +61,7 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
                 | {"damage": done["damage"], "fallbacks": done["fallbacks"], "methods": _methods(proof)}
                 | {"outside_difference": proof["outside_mask"]["largest_difference"]}
             )
-        shutil.rmtree(tree.partial, ignore_errors=True)
+        sweep(tree.partial, owned=True)
         limit = params.max_failure_ratio * len(manifest)
         if len(failures) > limit or not rows:
             first = next(iter(failures.items()), ("", "the manifest is empty"))

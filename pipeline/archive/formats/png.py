@@ -10,12 +10,12 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from pipeline.archive.filetypes import PNG
 from pipeline.archive.formats.slices import Content, Part, unpack
 from pipeline.archive.formats.tiff import resized_exif
 from pipeline.archive.formats.xmp import with_source_type
 from pipeline.errors import ItemError
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _XMP = b"XML:com.adobe.xmp\0"
 _PIXELS = b"IDAT"
 _OF_PALETTE = {b"PLTE", b"tRNS", b"hIST", b"bKGD", b"sBIT", b"sPLT"}  # about values that are widened
@@ -57,7 +57,7 @@ def chunks(content: Content) -> list[Chunk]:
         ItemError: when the file ends inside a chunk, or has no end chunk.
     """
     found: list[Chunk] = []
-    place = len(SIGNATURE)
+    place = len(PNG)
     while place + 12 <= len(content):
         length, kind = unpack(">I4s", content, place)
         size = 12 + length
@@ -123,7 +123,7 @@ def splice(
     packet = with_source_type(_packet(old), source_type) if source_type else None
     if packet is not None:
         before, after = ([c for c in part if not _is_xmp(c)] for part in (before, after))
-    out.write(SIGNATURE)
+    out.write(PNG)
     new[0].whole.copy(out)
     size = new[0].data()[:8]
     for chunk in before:

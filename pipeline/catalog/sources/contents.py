@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.archive.filetypes import SUFFIX_OF
 from pipeline.archive.images import probe
 from pipeline.errors import ItemError
 
 MAX_DEPTH = 64  # of nested lists and objects in a document
-_SUFFIXES = {"jpeg": ".jpg", "png": ".png", "tiff": ".tif", "webp": ".webp", "jp2k": ".jp2", "gif": ".gif"}
 
 
 def read_json(file: Path) -> Any:
@@ -63,6 +63,6 @@ def document_suffix(file: Path) -> str:
 def picture_suffix(file: Path) -> str:
     """The suffix of a picture by its content; an ItemError when it is none that can be worked with."""
     found = probe(file).format
-    if found not in _SUFFIXES:
+    if found not in SUFFIX_OF:
         raise ItemError(f"is a picture of a format that is not taken: {found}")
-    return _SUFFIXES[found]
+    return SUFFIX_OF[found]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from pipeline.archive.images import SUFFIXES
+from pipeline.archive.filetypes import SUFFIXES
 from pipeline.catalog.location import base_folder
 from pipeline.catalog.sources.base import Item, SourceSpec
 from pipeline.errors import PentimentoError

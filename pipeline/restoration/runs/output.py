@@ -6,7 +6,6 @@ import errno
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -88,12 +87,6 @@ def lock(out: Path) -> Iterator[None]:
 def tells_case_apart(out: Path) -> bool:
     """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is yet."""
     return not (out / paths.OUTPUT_STATE / "LOCK").exists()  # `lock` is there in every output folder
-
-
-def clear(folder: Path) -> None:
-    """Remove what a killed run left half-written, and make the folder again."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def ledger_path(out: Path) -> Path:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.atomic import write_bytes
+from pipeline.archive.atomic import sweep, write_bytes
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.archive.reasons import commonest
 from pipeline.errors import PentimentoError
@@ -179,7 +179,7 @@ def open_run(
         run = ArchiveRun(request, kit.fingerprint, estimate.Recipe.of(kit))
         if not dry:
             stack.enter_context(output.lock(request.out))
-            output.clear(Tree.at(request.out).partial)
+            sweep(Tree.at(request.out).partial, owned=True)
             for journal in sorted(journals(request.out).glob("*.jsonl")):
                 run.absorb(journal)  # of a run that was killed
         summary = Summary(ignored_files=found.ignored, skipped_links=found.links)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pipeline.archive.imagefile import sniff
-from pipeline.archive.images import SUFFIXES
+from pipeline.archive.filetypes import SUFFIXES, sniff
 from pipeline.errors import ItemError, PentimentoError
 
 Stat = list[int]  # size in bytes, modification time in nanoseconds

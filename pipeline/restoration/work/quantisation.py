@@ -5,6 +5,7 @@ The blocks that coarse steps leave do not look like noise; the table tells how m
 
 from __future__ import annotations
 
+from pipeline.archive.filetypes import sniff
 from pipeline.archive.formats import jpeg_file
 from pipeline.archive.formats.slices import Content
 from pipeline.errors import ItemError
@@ -23,7 +24,7 @@ def luma_step(content: Content) -> float | None:
     Returns:
         None for what is no JPEG, one of several scans, or one whose tables are missing or broken.
     """
-    if content[:3] != b"\xff\xd8\xff":
+    if sniff(content[:16]) != "jpeg":
         return None
     size = _FIRST
     while True:

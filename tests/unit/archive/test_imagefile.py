@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.archive import vips
 from pipeline.archive.canvas import Canvas
+from pipeline.archive.filetypes import PNG
 from pipeline.archive.formats import png, tiff, tiffwrite, webp
 from pipeline.archive.imagefile import decode, decode_mask, open_image
 from pipeline.archive.imagewrite import NewPage, write
@@ -329,7 +330,7 @@ def animated(layout, mode="RGB"):
 def declared(width, height):
     data = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", data), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
-    return png.SIGNATURE + b"".join(png_chunk(*chunk) for chunk in chunks)
+    return PNG + b"".join(png_chunk(*chunk) for chunk in chunks)
 
 
 def odd_tiff(pixels, **options):
