@@ -1,9 +1,9 @@
-"""The smoothest fillings of holes: the biharmonic equation, with tension or without, solved directly.
+"""Smooth fillings of holes: the biharmonic equation, with or without tension, solved directly.
 
-The equations of all holes are set up at once, and solved group by group: pixels belong together whose
-equations share an unknown. Ordered from one end of a group to the other, the matrix of a crack or of a
-small loss is a narrow band, which is factored several times faster than a sparse one; large holes are
-left to the sparse solver, whose memory grows more slowly.
+The equations of all holes are set up together. Pixels whose equations share an unknown form a group, and
+each group is solved by itself. In a group that is ordered from one end to the other, the matrix of a crack
+or a small loss is a narrow band. A band solver is several times faster than a sparse one. Large holes go to
+the sparse solver, because its memory grows more slowly.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Colours of the whole picture given back: fading and yellow varnish undone by one curve a channel.
+"""Restore the colours of a whole picture: one curve per channel undoes fading and yellow varnish.
 
-The curves are estimated once, from the picture's overview; then every pixel goes through them, so that
-windows of a picture cannot differ.
+The curves are estimated once, from the picture's overview. Then every pixel goes through them, so all
+windows of a picture get the same colours.
 """
 
 from __future__ import annotations

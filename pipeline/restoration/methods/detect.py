@@ -1,11 +1,11 @@
-"""Find damage without a trained model: thin lines and flat losses, and nothing that is in doubt.
+"""Find damage without a trained model: thin lines and flat losses, and only clear cases.
 
-What it can: cracks and scratches that are clearly darker or brighter than both their sides, at most
-`WIDTH` pixels wide and long for their width; losses that show as one flat patch of clipped white or
-black with a hard edge. What it cannot: stains, fading, abrasion, faint or branching craquelure, losses
-of a middle tone, anything wider. It cannot tell a crack from a painted line of the same look (a rope, a
-bare branch, lettering), so its thresholds are high: most damage of old paintings goes unseen rather
-than one brush stroke being painted over. Where that matters, give masks that a conservator drew.
+It finds cracks and scratches that are clearly darker or brighter than both their sides, at most `WIDTH`
+pixels wide and long for their width. It also finds losses that show as one flat patch of clipped white or
+black with a hard edge. It does not find stains, fading, abrasion, faint or branching craquelure, losses of a
+middle tone, or anything wider. It cannot tell a crack from a painted line of the same look (a rope, a bare
+branch, lettering). Its thresholds are therefore high: it misses most damage of old paintings rather than
+paint over one brush stroke. Where that matters, give masks that a conservator drew.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Fill holes of a picture from what is around them: four classical methods.
+"""Fill the holes of a picture from their surroundings: four classical methods.
 
-A filler changes masked pixels only; everything else comes back bit for bit. It works on float
-pixels, so that a 16-bit scan is never squeezed through 8 bits.
+A filler changes masked pixels only; all other pixels come back bit for bit. It works on float pixels, so a
+16-bit scan keeps its full depth.
 """
 
 from __future__ import annotations

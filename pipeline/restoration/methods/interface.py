@@ -1,8 +1,8 @@
-"""The steps of a restoration, as interfaces: each has classical and learnt implementations.
+"""The interfaces of a restoration's steps; each step has classical and learnt methods.
 
-detect: where is damage? fill: what was there? enhance: the whole picture, cleaner. upscale: larger.
-All work on float windows of a picture, so that a 16-bit scan is never squeezed through 8 bits, and all
-say how many pixels around a place its result may depend on: tiles show them that much context.
+A detector finds damage. A filler reconstructs what is inside a mask. An enhancer improves or enlarges the
+whole picture. All work on float windows of a picture, so a 16-bit scan keeps its full depth. Each method
+states how far around a pixel its result may depend on other pixels; tiles include that much context.
 """
 
 from __future__ import annotations

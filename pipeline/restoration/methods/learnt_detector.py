@@ -1,9 +1,9 @@
-"""The learnt detector: probabilities by a trained network, and a rule that makes a mask of them.
+"""The learnt detector: a trained network gives probabilities, and a rule turns them into a mask.
 
-The network says for each pixel how probable damage is. The rule errs on the side of leaving paint alone:
-what is probable counts only where it hangs together with what is certain, and a work in which too little
-is certain is left as it is. Its numbers stand in the model's card; they were chosen on pictures that the
-network was not trained on.
+The network estimates for each pixel how probable damage is. The rule prefers to leave paint alone: probable
+pixels count only where they are connected to certain ones, and a work with too few certain pixels is left as
+it is. The rule's numbers are in the model's card. They were chosen on pictures that the network was not
+trained on.
 """
 
 from __future__ import annotations

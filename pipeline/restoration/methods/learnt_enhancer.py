@@ -1,7 +1,7 @@
-"""The learnt steps `enhance` and `upscale`: local networks, run on windows of a picture.
+"""The learnt steps `enhance` and `upscale`: local networks that run on windows of a picture.
 
-A network says what is to be added to the window, or to its interpolation. Each of its values depends on
-pixels within its reach only, so that windows which show that much context leave no seam.
+A network predicts what to add to the window, or to its interpolation. Each output value depends only on
+pixels within the network's reach, so windows that include that much context leave no seam.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a name to a method: one that is registered, or a model of the user's."""
+"""From a name to a method: a registered method, or a model of the user's."""
 
 from __future__ import annotations
 

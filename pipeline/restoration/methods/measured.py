@@ -1,4 +1,4 @@
-"""What was measured: which method is best for which damage, and for which step."""
+"""The measured choices: which method is best for which damage, and for which step."""
 
 from __future__ import annotations
 

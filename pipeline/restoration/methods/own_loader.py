@@ -1,6 +1,6 @@
-"""Load a declared model: a wrong declaration is told at once and not by a ruined archive.
+"""Load a declared model, and report a wrong declaration before it ruins an archive.
 
-An ONNX file is checked by what its header says (onnx_header.py), then tried on two small pictures.
+The header of an ONNX file is checked (onnx_header.py), then the model is tried on two small pictures.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Bring your own model: networks declared in params.yaml take the part of a step.
+"""Bring your own model: networks that params.yaml declares act as the method of a step.
 
 A declared model is an ONNX file, or a folder with a network of ours. It is checked when it is loaded
-(own_loader.py); what it makes of each window of a work is checked again (steps.sound).
+(own_loader.py). Its result for each window is checked again (interface.sound).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The registry of a restoration's steps and of their methods.
+"""The registry of a restoration's steps and their methods.
 
-A step is declared once (steps.py): its name, what it may change, its settings, what `auto` goes by. All
-else follows from the declaration: the settings in params.yaml, the options of the command, the estimate,
-the sidecar, the measurements. A method registers itself beside its code, by the decorator `method`.
+A step is declared once (steps.py): its name, what it may change, its settings, what `auto` goes by. The
+settings in params.yaml, the options of the command, the estimate, the sidecar and the measurements follow
+from that declaration. A method registers itself next to its code, with the decorator `method`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The shape of holes: which method fills best depends on whether a hole is a line or a patch.
+"""The shape of holes: the best method depends on whether a hole is a line or a patch.
 
-The rule is local: it depends on what is within `REACH` pixels only, so that a picture parted into tiles
-is judged as the whole picture would be, and a patch does not make a net of cracks that it touches wide.
+The rule is local: it depends only on pixels within `REACH`. A picture in tiles is therefore judged like the
+whole picture, and a patch does not make a net of cracks that it touches wide.
 """
 
 from __future__ import annotations

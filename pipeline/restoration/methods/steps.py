@@ -1,4 +1,4 @@
-"""The steps that Pentimento knows, and the chains of them that have a name."""
+"""The steps that Pentimento knows, and the named chains of steps (modes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the weights of networks are found: what was trained here comes before what comes with Pentimento."""
+"""Where the weights of networks lie: weights trained here take precedence over those of Pentimento."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""How long a run will take: as earlier runs over the same output on this machine, else a typical machine.
+"""How long a run will take, from earlier runs over the same output, else from a typical machine.
 
-The time of a work is taken as a part that every work costs and a part that grows with its pixels. Both
-are known for a typical machine (benchmarks/throughput.py measures them); an earlier run tells how much
-faster or slower this machine, with these pictures, is.
+The time of a work is a constant part plus a part that grows with its pixels. Both are known for a typical
+machine (benchmarks/throughput.py measures them). Earlier runs tell how much faster or slower this machine
+is with these pictures.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Names in the output tree: any source name, encoded so that it survives every file system.
+"""Names in the output tree: any source name, encoded so that every file system accepts it.
 
-Percent-encoding (RFC 3986) of what breaks other tools: control characters, the percent sign itself,
-backslash, and bytes that are not UTF-8. It is reversible, so two names never become one. A name too
-long for its suffixes is cut and ends in `%~` and the start of its SHA-256; the sidecar has the whole.
+Characters that break other tools are percent-encoded (RFC 3986): control characters, the percent sign,
+backslash, and bytes that are not UTF-8. The encoding is reversible, so two names never become one. A name
+that is too long is cut and ends in `%~` and the start of its SHA-256; the sidecar holds the full name.
 """
 
 from __future__ import annotations

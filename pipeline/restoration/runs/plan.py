@@ -1,7 +1,7 @@
-"""What a run has to do: the archive as it is, compared with the ledger, cut into shards.
+"""The plan of a run: compare the archive with the ledger, and divide the work into shards.
 
-Over ten thousand works this must take a second: each file is asked about once, paths are plain
-strings, and only works that are to be done have their headers read.
+For ten thousand works this takes about a second. Each file is queried once, paths are plain strings, and
+headers are read only of works that will be restored.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is asked of a run over an archive, and the account of what it did."""
+"""The request for a run over an archive, and the summary of what it did."""
 
 from __future__ import annotations
 

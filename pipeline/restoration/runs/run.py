@@ -1,9 +1,10 @@
-"""A run over an archive: plan, hand out shards, record what was done, sum up.
+"""A run over an archive: plan, hand out shards, record results, sum up.
 
-`OUT/.pentimento/ledger.sqlite` has two spaces. `seen`: what a path was when it was last worked on
-(size, modification time, SHA-256), so that an unchanged file is not read again. The fingerprint of
-settings, methods, model and code: results by content hash, path and mask hash. One process at a time
-owns an output folder (a lock that dies with it); only that process writes the ledger.
+`OUT/.pentimento/ledger.sqlite` has two spaces. The space `seen` holds the size, modification time and SHA-256
+of each path when it was last processed, so unchanged files are not read again. The other space is named by
+the fingerprint of settings, methods, models and code. It holds results by content hash, path and mask hash.
+One process at a time owns an output folder, by a lock that ends with it, and only that process writes the
+ledger.
 """
 
 from __future__ import annotations

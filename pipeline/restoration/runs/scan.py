@@ -1,4 +1,4 @@
-"""Look through a folder tree for works, by suffix or first bytes, and through another for their masks."""
+"""Scan a folder tree for works, by suffix or first bytes, and another tree for their masks."""
 
 from __future__ import annotations
 

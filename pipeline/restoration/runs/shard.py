@@ -1,7 +1,7 @@
-"""A shard of an archive: some works restored by one process, each noted in a journal when finished.
+"""A shard: some works that one process restores. It notes each finished work in a journal.
 
-`run_shard` is a pure function of paths and settings: any runner may call it, on any machine that sees
-the folders. The journal, not the return value, is what counts: it is read after a worker was killed.
+`run_shard` depends only on paths and settings, so any runner may call it, on any machine that sees the
+folders. The journal counts, not the return value: it can be read after a worker was killed.
 """
 
 from __future__ import annotations

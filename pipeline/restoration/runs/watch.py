@@ -1,4 +1,4 @@
-"""How far a run is while its shards are worked on, read from their journals."""
+"""The progress of a run while its shards are processed, read from their journals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The engine: one work in, its digital reconstruction and the proof of what changed out.
+"""The engine: it turns one work into its digital reconstruction and a record of what changed.
 
-Every page of a file goes through the chain of steps by itself (page.py). A page that needs nothing is
-kept as it is, and a work that needs nothing is a byte copy.
+Every page of a file goes through the chain of steps by itself (page.py). A page that needs no change keeps
+its bytes. A work that needs no change is a byte copy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The steps `enhance` and `upscale` on a picture of any size: all of it through a method, tile by tile."""
+"""The steps `enhance` and `upscale` on a picture of any size: the whole picture, tile by tile."""
 
 from __future__ import annotations
 

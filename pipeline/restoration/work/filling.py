@@ -1,9 +1,8 @@
-"""The step `fill` on a picture of any size: holes are filled tile by tile, everything else stays.
+"""The step `fill` on a picture of any size: holes are filled tile by tile, all else stays.
 
-Each hole is filled by the method that was measured to be best for its shape (or for its kind, where the
-mask says what it marks). What lies deep inside a large hole, farther from paint than a tile can see, is
-taken from a filling of the whole picture reduced in size; so a hole may be larger than a tile, and what
-two tiles make of it is of one piece.
+Each hole is filled by the method that measured best for its shape, or for its kind where the mask states
+one. Pixels deep inside a large hole lie farther from paint than a tile can see. They are taken from a filling
+of the reduced picture. A hole may therefore be larger than a tile, and neighbouring tiles agree.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Where a work's damage is: by a given mask, by the detector, or by both.
+"""Where the damage of a work is: from a given mask, from the detector, or from both.
 
-A mask is a picture of the work's size; white is damage. A PNG mask may say what kind of damage it
-marks, in a text chunk `kind` (cracks, scratches, losses, stains): the method that measured best for that
-kind is then used, not the one for the hole's shape. A mask that is a TIFF of several pages belongs to a
-work of several pages, page by page; any other mask belongs to a work's first page. The detector looks
-at windows of one fixed size: what it finds does not depend on how the work is parted elsewhere.
+A mask is a picture of the work's size; white marks damage. A PNG mask may state the kind of damage in a text
+chunk `kind` (cracks, scratches, losses, stains). The method that measured best for that kind is then used
+instead of the one for the hole's shape. The pages of a TIFF mask belong to the pages of the work, one by one.
+Any other mask belongs to the first page. The detector sees windows of one fixed size, so its result does not
+depend on the tiles of other steps.
 """
 
 from __future__ import annotations

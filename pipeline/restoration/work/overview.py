@@ -1,4 +1,4 @@
-"""A picture reduced to what fits in memory: for what is to be known of it as a whole."""
+"""A picture reduced until it fits in memory, for what depends on the picture as a whole."""
 
 from __future__ import annotations
 

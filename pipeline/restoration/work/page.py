@@ -1,7 +1,7 @@
-"""One page of a work through the chain of steps.
+"""One page of a work, processed by the chain of steps.
 
-First the steps that find damage, then those that fill it: pixels outside the mask stay. Then the steps that
-change the whole page or its size, each on what the one before it has made.
+Steps that find damage come first, then steps that fill it; pixels outside the mask stay. Steps that change
+the whole page or its size come last, each on the result of the one before.
 """
 
 from __future__ import annotations

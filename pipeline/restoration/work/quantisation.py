@@ -1,6 +1,6 @@
-"""How coarsely a JPEG was saved, by its own quantisation table (ITU-T T.81, annex A.3.4).
+"""How coarsely a JPEG was saved, read from its quantisation table (ITU-T T.81, annex A.3.4).
 
-The blocks that coarse steps leave do not look like noise; the table tells how much was lost.
+The blocks that coarse steps leave do not look like noise. The table tells how much was lost.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sidecar of a work: what was changed in it, by what, and the hashes that prove the rest."""
+"""The sidecar of a work: what was changed, by which methods, and hashes that prove the rest unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sidecar and a file's metadata say of how a picture was made."""
+"""What the sidecar and the file's metadata state about how a picture was made."""
 
 from __future__ import annotations
 
