@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 
 from pipeline.archive.images import read_rgb
-from pipeline.catalog.features import describe
+from pipeline.catalog.describing import describe
 from pipeline.catalog.sets.augmentation import build, strengthen
 from pipeline.catalog.sets.balance import METHODS, plan, synthesise
 from pipeline.catalog.sets.presets import preset_policy

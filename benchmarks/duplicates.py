@@ -25,11 +25,13 @@ from PIL import Image
 from pipeline.archive.images import read_rgb
 from pipeline.archive.packs import SIDE
 from pipeline.archive.sheets import contact_sheet
-from pipeline.catalog.checks.duplicates import centre, group_pairs, perceptual_hash
-from pipeline.catalog.checks.matching import same_work, sketch
+from pipeline.catalog.checks.duplicates import group_pairs
+from pipeline.catalog.checks.matching import same_work
 from pipeline.catalog.checks.neighbours import candidate_pairs
-from pipeline.catalog.features import describe
+from pipeline.catalog.checks.sketches import sketch
+from pipeline.catalog.describing import centre, describe
 from pipeline.catalog.location import file_of
+from pipeline.catalog.reading import perceptual_hash
 from pipeline.catalog.sources.folder import FolderSpec
 from pipeline.catalog.sources.met import MetSpec
 from pipeline.resampling.bootstrap import mean_interval

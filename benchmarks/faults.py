@@ -23,9 +23,10 @@ import pandas as pd
 
 from pipeline import paths
 from pipeline.archive.images import read_rgb
-from pipeline.catalog.checks.duplicates import near_groups, perceptual_hash
+from pipeline.catalog.checks.duplicates import near_groups
 from pipeline.catalog.checks.faults import Limits, suspects
-from pipeline.catalog.features import describe
+from pipeline.catalog.describing import describe
+from pipeline.catalog.reading import perceptual_hash
 from pipeline.params import load_params
 from pipeline.resampling.bootstrap import interval
 from pipeline.stages.suspects import Params

@@ -36,10 +36,10 @@ _BEHIND = {"pyvips": "pyvips-binary"}  # the library itself, where the package o
 
 
 def meaning(module: str) -> str:
-    """The meaning of a module of `pipeline`, given by its dotted name, as SHA-256.
+    """The meaning of a module, given by its dotted name, as SHA-256.
 
     Raises:
-        LookupError: when there is no such module.
+        LookupError: when there is no such module of `pipeline`, and none of that name was imported.
     """
     return _meaning(_file_of(module))
 
@@ -48,10 +48,7 @@ def meaning_of(work: Callable[..., Any]) -> str:
     """The meaning of the module that defines a function, as SHA-256; a partial is its function."""
     while isinstance(work, partial):
         work = work.func
-    name = inspect.unwrap(work).__module__
-    if name.partition(".")[0] == imports.PACKAGE:
-        return meaning(name)
-    return _meaning(Path(inspect.getfile(sys.modules[name])))  # of a test or a benchmark
+    return meaning(inspect.unwrap(work).__module__)
 
 
 def code_sha256(module: str) -> str:
@@ -69,9 +66,11 @@ def libraries(module: str) -> dict[str, str]:
 
 def _file_of(module: str) -> Path:
     file = imports.file_of(module)
-    if file is None or imports.dotted(file) != module:
+    if file is not None and imports.dotted(file) == module:
+        return file
+    if module.partition(".")[0] == imports.PACKAGE or module not in sys.modules:
         raise LookupError(f"there is no module {module}")
-    return file
+    return Path(inspect.getfile(sys.modules[module]))  # a test's or a benchmark's
 
 
 @cache

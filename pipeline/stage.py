@@ -16,8 +16,9 @@ from pipeline import environment, paths
 from pipeline.archive.atomic import sweep, write_json
 from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.archive.ledger import Entry, Ledger
-from pipeline.archive.provenance import code_version, describe, log_run
+from pipeline.archive.provenance import describe, log_run
 from pipeline.errors import ItemError, PentimentoError
+from pipeline.meaning import libraries, meaning_of
 from pipeline.params import StageParams, load_params
 from pipeline.progress import track
 
@@ -49,9 +50,9 @@ class Stage(Generic[P]):
 class Context:
     """What a stage may use beside its parameters and files.
 
-    `code` is the SHA-256 of the stage's code; `fingerprint` stands for its parameters and code: it is
-    part of every ledger key and of the checkpoint folder's name, so that results of other settings are
-    never mistaken for these.
+    `code` is the meaning of the stage's code (see meaning.py); `fingerprint` stands for its parameters and
+    code: it is part of the checkpoint folder's name, so that a training of other settings is never
+    mistaken for this one.
     """
 
     stage: str
@@ -81,29 +82,29 @@ class Context:
         items: Mapping[str, T],
         label: str,
         *,
-        depends_on: Mapping[str, Any] | None = None,
-        settle: Callable[[], None] = lambda: None,
+        depends_on: Mapping[str, Any],
+        flush: Callable[[], None] = lambda: None,
         valid: Callable[[Any], bool] = lambda value: True,
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Do `work` once per item, ever: results and failures are taken from the ledger when there.
 
+        A result is known by its key, `depends_on` and the meaning of the module that defines `work`. A
+        function in a small module is therefore done again more rarely than one in the stage's file.
+
         Args:
             work: item -> JSON-serialisable result; raises ItemError when the item is bad. It runs in
-                threads (PENTIMENTO_WORKERS of them).
-            items: key -> item. The key names everything that the result depends on beside the
-                stage's parameters and code: normally the content's SHA-256.
+                threads (PENTIMENTO_WORKERS of them). A partial passes on what is the same for all items.
+            items: key -> item. The key names everything of the item that the result depends on:
+                normally the content's SHA-256.
             label: what the progress bar says.
-            depends_on: what of the stage's parameters a result depends on; None: all of them. A change of
-                the others then costs nothing.
-            settle: called before results are recorded, to flush what `work` has written elsewhere.
+            depends_on: the parameters that a result depends on. A change of others costs nothing.
+            flush: called before results are recorded, to flush what `work` has written elsewhere.
             valid: whether a result that is known still stands; else its item is done again.
 
         Returns:
             Results and reasons of failure, both by key, in the order of `items`.
         """
-        space = self.fingerprint
-        if depends_on is not None:
-            space = value_sha256([label, dict(depends_on), self.code])[:16]
+        space = value_sha256([label, dict(depends_on), meaning_of(work)])[:16]
         with Ledger(self.state / paths.LEDGER, f"{self.stage}:{space}") as ledger:
             found = {
                 key: entry for key, entry in ledger.get(items).items() if entry.error or valid(entry.value)
@@ -116,7 +117,7 @@ class Context:
                 for batch in track(batches, label):
                     entries = pool.map(lambda key: _attempt(work, items[key]), batch)
                     fresh = dict(zip(batch, entries, strict=True))
-                    settle()
+                    flush()
                     ledger.put(fresh)
                     found |= fresh
         results = {key: found[key].value for key in items if found[key].error is None}
@@ -150,7 +151,8 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
         raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}: a fault of the stage")
     write_json(root / paths.metrics(stage.name), metrics)
     made = {stage.outputs[name].as_posix(): tree_sha256(path) for name, path in outputs.items()}
-    record = describe(stage.name, params.model_dump(mode="json"), context.code, hashes, made)
+    software = libraries(stage.run.__module__)
+    record = describe(stage.name, params.model_dump(mode="json"), context.code, hashes, made, software)
     write_json(root / paths.provenance(stage.name), record)
     log_run(context.state, stage.name, started)
     return metrics
@@ -160,7 +162,7 @@ def make_context(
     stage: Stage[P], root: Path, params: P, inputs_sha256: Mapping[str, str] | None = None
 ) -> Context:
     """The context of a stage with these parameters, the code as it is, and these inputs."""
-    code = code_version(root, stage.name)
+    code = meaning_of(stage.run)
     fingerprint = value_sha256([params.model_dump(mode="json"), code])[:16]
     return Context(stage.name, root, code, fingerprint, value_sha256(sorted((inputs_sha256 or {}).items())))
 

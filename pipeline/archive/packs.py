@@ -1,7 +1,7 @@
 """Packs: what is dear to compute and large is appended to one file of the state folder, once, ever.
 
 The file is only ever appended to. Where something lies in it is the ledger's to know, which records a
-place after `settle` has flushed the bytes: whatever a kill leaves behind at the end is never looked at. A
+place after `flush` has flushed the bytes: whatever a kill leaves behind at the end is never looked at. A
 pack that was deleted or cut off is filled again; one whose bytes were altered is found out by the
 checksum that a place carries.
 """
@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 
 from pipeline import environment, paths
 from pipeline.archive import images
-from pipeline.archive.fixity import file_sha256
 from pipeline.archive.ledger import Entry, Ledger
 from pipeline.archive.versions import check_version
 from pipeline.errors import PentimentoError
+from pipeline.meaning import meaning
 
 Picture = NDArray[np.uint8]
 
@@ -69,7 +69,7 @@ class Pack:
             "pack": self._name, "start": start, "shape": list(array.shape), "crc32": zlib.crc32(content)
         }  # fmt: skip
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Flush what was appended to the disk."""
         os.fsync(self._file)
 
@@ -129,8 +129,8 @@ class Reduced:
         """Open the pack of pictures whose longer side has at most `side` pixels."""
         self._side = side
         self._pack = Pack(state / paths.PACKS / f"{side}.bin")
-        code = file_sha256(Path(images.__file__))  # other pixels, other places
-        self.space = f"{side}:{code[:16]}"  # all that a picture depends on beside its file
+        # All that a picture depends on beside its file.
+        self.space = f"{side}:{meaning(images.__name__)[:16]}"
         self._ledger = Ledger(state / paths.LEDGER, f"pictures:{self.space}")
         self._fresh: dict[str, Entry] = {}
         self._lock = Lock()
@@ -164,7 +164,7 @@ class Reduced:
                 ahead = self._begin(list(islice(left, _BATCH)), pool)
                 for picture in pictures:
                     yield picture.result()
-                self.settle()
+                self.flush()
 
     def _begin(
         self, files: list[tuple[str, Callable[[], Path]]], pool: ThreadPoolExecutor
@@ -188,17 +188,17 @@ class Reduced:
             self._fresh[sha256] = Entry(place)
         return picture
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Flush what was decoded to the disk, and remember where it lies."""
         with self._lock:
             if self._fresh:
-                self._pack.settle()
+                self._pack.flush()
                 self._ledger.put(self._fresh)
                 self._fresh = {}
 
     def close(self) -> None:
-        """Settle, and close the files."""
-        self.settle()
+        """Flush, and close the files."""
+        self.flush()
         self._ledger.close()
         self._pack.close()
 

@@ -6,60 +6,44 @@ import json
 import os
 import platform
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline import paths
-from pipeline.archive.fixity import tree_sha256, value_sha256
-from pipeline.errors import PentimentoError
-
-LIBRARIES = (
-    "numpy",
-    "opencv-python-headless",
-    "pandas",
-    "pillow",
-    "pyvips",
-    "scikit-image",
-    "scikit-learn",
-    "torch",
-)
-
-
-def code_version(root: Path, stage: str) -> str:
-    """The SHA-256 of the code that dvc.yaml lists as this stage's dependencies."""
-    dag = YAML(typ="safe").load((root / paths.DAG).read_text(encoding="utf-8"))
-    try:
-        deps = dag["stages"][stage]["deps"]
-    except KeyError:
-        raise PentimentoError(f"dvc.yaml has no stage '{stage}' with deps") from None
-    code = [dep for dep in deps if dep.startswith("pipeline/")]
-    # The code may lie elsewhere than the data (an installed package): it is found by its import.
-    home = Path(__file__).resolve().parents[2]
-    return value_sha256([(dep, tree_sha256(home / dep)) for dep in sorted(code)])
 
 
 def describe(
-    stage: str, params: dict[str, Any], code: str, inputs: dict[str, str], outputs: dict[str, str]
+    stage: str,
+    params: dict[str, Any],
+    code: str,
+    inputs: dict[str, str],
+    outputs: dict[str, str],
+    libraries: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The provenance record of one stage; it holds no time and no host, so equal runs give equal bytes."""
+    """The provenance record of one stage; it holds no time and no host, so equal runs give equal bytes.
+
+    Args:
+        stage: its name.
+        params: its section of params.yaml.
+        code: the meaning of its code, as SHA-256.
+        inputs, outputs: path -> SHA-256.
+        libraries: distribution -> version, as `meaning.libraries` gives them.
+    """
     return {
         "stage": stage,
         "params": params,
         "code_sha256": code,
         "inputs_sha256": inputs,
         "outputs_sha256": outputs,
-        "software": software(),
+        "software": software(libraries),
     }
 
 
-def software() -> dict[str, str]:
-    """The versions that a result may depend on."""
-    return {"pentimento": version("pentimento"), "python": platform.python_version()} | {
-        name: version(name) for name in LIBRARIES
-    }
+def software(libraries: Mapping[str, str]) -> dict[str, str]:
+    """The versions that a result may depend on: of Pentimento, of Python and of libraries."""
+    return {"pentimento": version("pentimento"), "python": platform.python_version(), **libraries}
 
 
 def log_run(state: Path, stage: str, started: float) -> None:

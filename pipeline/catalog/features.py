@@ -1,4 +1,4 @@
-"""What a picture shows, as numbers: features of the pretrained EfficientNet-Lite0.
+"""Features in tables: what a picture shows, as 1280 numbers (see describing.py).
 
 Suspect labels, near-duplicates, completed labels and synthetic training rows all start from them.
 """
@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEATURES = 1280  # numbers a picture
 
 
-def describe(pictures: Iterable[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    """Features of pictures of any size, each (H, W, 3) 8-bit sRGB, squeezed to 224 x 224.
-
-    A row has length 1, so the product of two rows is their cosine similarity. It depends on its own
-    picture alone, and its numbers are whole in float16: `pack` keeps them exactly, so that what is
-    read back from a ledger is what was computed.
-
-    Returns:
-        Array of shape (N, 1280). A row's length is 1 to within 0.001 (the rounding to float16).
-    """
-    from pipeline.models import lite0
-
-    # One by one, which on a CPU is as fast: the last bits must not depend on the neighbours.
-    raw = lite0.embed(pictures, batch=1)
-    lengths = np.linalg.norm(raw, axis=1, keepdims=True)
-    unit = raw / np.maximum(lengths, np.finfo(np.float32).tiny)
-    return np.asarray(unit.astype(np.float16), np.float32)
-
-
 def pack(vector: NDArray[np.float32]) -> str:
-    """A row of `describe`, shape (1280,), as 3,416 characters that fit into JSON: float16, base64."""
+    """A row of `describing.describe`, shape (1280,), as 3,416 characters for JSON: float16, base64."""
     return base64.b64encode(np.asarray(vector).astype("<f2").tobytes()).decode("ascii")
 
 

@@ -6,6 +6,7 @@ It knows no kind of source: stages that read pictures depend on this module alon
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,24 @@ from pipeline.environment import clone_dir, state_dir
 from pipeline.errors import ItemError, PentimentoError
 
 NO_PICTURE = "the record names no picture"  # why a work has no file
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """A picture file of the inventory or the catalog, for what is done with each file once.
+
+    sha256: of its bytes.
+    location, path, root: where it lies; see `file_of`.
+    """
+
+    sha256: str
+    location: str
+    path: str
+    root: Path
+
+    def find(self) -> Path:
+        """The file; see `file_of`."""
+        return file_of(self.location, self.path, self.root)
 
 
 def file_of(location: str, path: str, root: Path) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from pydantic import Field
@@ -10,10 +12,12 @@ from pipeline import paths
 from pipeline.archive.packs import Pack, Reduced
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.checks.duplicates import grouped
-from pipeline.catalog.checks.matching import Sketch, same_work, sketch
+from pipeline.catalog.checks.matching import compare
 from pipeline.catalog.checks.neighbours import Neighbours, neighbours
+from pipeline.catalog.checks.sketches import sketch_file
 from pipeline.catalog.features import matrix
-from pipeline.catalog.location import file_of
+from pipeline.catalog.location import PictureFile
+from pipeline.meaning import meaning_of
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -29,7 +33,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     works, described = read_table(inputs["works"]), read_table(inputs["features"])
     digests, hashes = works["sha256"].tolist(), works["phash"].tolist()
     whole, middles = (np.nan_to_num(matrix(described, digests, column)) for column in ("features", "centres"))
-    kept = ctx.state / f"neighbours/{ctx.code[:16]}.npz"
+    kept = ctx.state / f"neighbours/{meaning_of(neighbours)[:16]}.npz"
     found = neighbours(digests, hashes, whole, middles, Neighbours.load(kept))
     found.save(kept)
     pairs = found.pairs()
@@ -47,36 +51,29 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
 def _compared(works: pd.DataFrame, pairs: list[tuple[str, str]], ctx: Context) -> list[bool]:
     """Whether the two pictures of each pair (of SHA-256) show the same; each is sketched once, ever."""
-    files = {row.sha256: (row.sha256, row.location, row.path) for row in works.itertuples()}
+    files = {
+        row.sha256: PictureFile(row.sha256, row.location, row.path, ctx.root) for row in works.itertuples()
+    }
     wanted = sorted({digest for pair in pairs for digest in pair})
-    with Reduced(ctx.state) as pictures, Pack(ctx.state / paths.PACKS / "sketches.bin") as pack:
+    with Reduced(ctx.state) as pictures, Pack(ctx.state / paths.PACKS / "sketches.bin") as sketches:
 
-        def draw(row: tuple[str, str, str]) -> dict[str, object]:
-            sha256, location, path = row
-            picture = pictures.read(sha256, lambda: file_of(location, path, ctx.root))
-            return pack.append(sketch(picture).pack())
-
-        def settle() -> None:
-            pictures.settle()
-            pack.settle()
+        def flush() -> None:
+            pictures.flush()
+            sketches.flush()
 
         places, failures = ctx.map(
-            draw,
+            partial(sketch_file, pictures=pictures, sketches=sketches),
             {digest: files[digest] for digest in wanted},
             "duplicates: sketching",
             depends_on={},
-            settle=settle,
-            valid=pack.holds,
+            flush=flush,
+            valid=sketches.holds,
         )
-
-        def compare(pair: tuple[str, str]) -> bool:
-            first, second = (Sketch.unpack(pack.read(places[digest])) for digest in pair)
-            return same_work(first, second)
-
         # The order of the catalog is not part of the result.
         ordered = [(min(pair), max(pair)) for pair in pairs]
         items = {":".join(pair): pair for pair in ordered if not failures.keys() & set(pair)}
-        same, _ = ctx.map(compare, items, "duplicates: comparing", depends_on={})
+        work = partial(compare, sketches=sketches, places=places)
+        same, _ = ctx.map(work, items, "duplicates: comparing", depends_on={})
     return [bool(same.get(":".join(pair))) for pair in ordered]
 
 

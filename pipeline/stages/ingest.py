@@ -7,20 +7,21 @@ the state folder for the stages that look at it.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pandas as pd
 from pydantic import Field
 
 from pipeline import paths
-from pipeline.archive.images import ImageInfo, probe
+from pipeline.archive.images import ImageInfo
 from pipeline.archive.packs import Reduced
 from pipeline.archive.tables import read_table, write_table
-from pipeline.catalog.checks.duplicates import perceptual_hash
 from pipeline.catalog.checks.schemas import OnViolation, validate
-from pipeline.catalog.location import NO_PICTURE, file_of
+from pipeline.catalog.location import NO_PICTURE, PictureFile
+from pipeline.catalog.reading import read_file
 from pipeline.catalog.sources.base import FIELDS
-from pipeline.errors import ItemError, PentimentoError
+from pipeline.errors import PentimentoError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -39,30 +40,16 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Read every file once; a row whose file cannot be read to its end keeps the reason in `problem`."""
     inventory = read_table(inputs["inventory"])
     readable = inventory[inventory["problem"].isna()]
-    files = {row.sha256: (row.sha256, row.location, row.path) for row in readable.itertuples()}
-
+    files = {
+        row.sha256: PictureFile(row.sha256, row.location, row.path, ctx.root) for row in readable.itertuples()
+    }
     with Reduced(ctx.state) as pictures:
-
-        def work(row: tuple[str, str, str]) -> dict[str, Any]:
-            sha256, location, path = row
-            file = file_of(location, path, ctx.root)
-            info = probe(file)
-            found = {**info.as_row(), "phash": None, "problem": None}
-            if info.width * info.height > params.max_megapixels * 1e6:
-                size = f"{info.width} x {info.height} pixels"
-                limit = f"ingest.max_megapixels = {params.max_megapixels:g}"
-                return found | {"problem": f"declares {size}, more than {limit}"}
-            try:
-                return found | {"phash": perceptual_hash(pictures.read(sha256, lambda: file))}
-            except ItemError as error:
-                return found | {"problem": str(error)}
-
         infos, failures = ctx.map(
-            work,
+            partial(read_file, pictures=pictures, max_megapixels=params.max_megapixels),
             files,
             "ingest: reading files",
             depends_on={"max_megapixels": params.max_megapixels},
-            settle=pictures.settle,
+            flush=pictures.flush,
         )
     catalog = _catalog(inventory, infos, failures)
     # A record without a picture is no failure: there is no file to be unreadable.

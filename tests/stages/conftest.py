@@ -18,4 +18,4 @@ def quick_features(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         return np.array([row / np.linalg.norm(row) for row in rows], np.float32)
 
-    monkeypatch.setattr("pipeline.catalog.features.describe", describe)
+    monkeypatch.setattr("pipeline.catalog.describing.describe", describe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import os
@@ -44,6 +45,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, target: str) -> list[Any]:
     original = getattr(importlib.import_module(module), name)
     calls: list[Any] = []
 
+    @functools.wraps(original)  # it means what the original means
     def counted(*arguments: Any, **options: Any) -> Any:
         calls.append(arguments[0])
         return original(*arguments, **options)

@@ -27,9 +27,9 @@ def test_one_new_image_costs_one_image(
     run(project)
     Image.fromarray(painting(9999)).save(archive / "Dutch" / "new.png")
     hashed = count_calls(monkeypatch, "pipeline.stages.inventory.file_sha256")
-    probed = count_calls(monkeypatch, "pipeline.stages.ingest.probe")
+    probed = count_calls(monkeypatch, "pipeline.catalog.reading.probe")
     decoded = count_calls(monkeypatch, "pipeline.archive.images.read_rgb")
-    described = count_calls(monkeypatch, "pipeline.catalog.features.describe")
+    described = count_calls(monkeypatch, "pipeline.catalog.describing.describe")
     metrics = run(project)
     assert metrics["clean"]["works"] == 501
     for calls in (hashed, probed, decoded):
@@ -127,8 +127,8 @@ def test_another_scan_joins_its_original_and_only_new_works_are_compared(
     frame = Image.new("RGB", (original.width + 6, original.height + 6), (120, 90, 20))
     frame.paste(original, (3, 3))
     frame.resize((200, 150)).save(archive / "Dutch" / "scan.jpg", quality=70)
-    sketched = count_calls(monkeypatch, "pipeline.stages.duplicates.sketch")
-    compared = count_calls(monkeypatch, "pipeline.stages.duplicates.same_work")
+    sketched = count_calls(monkeypatch, "pipeline.catalog.checks.sketches.sketch")
+    compared = count_calls(monkeypatch, "pipeline.catalog.checks.matching.same_work")
     found = run(project)["duplicates"]
     assert (found["groups"], found["works_in_groups"], found["same"]) == (1, 2, 1)
     groups = pd.read_parquet(project / paths.GROUPS)

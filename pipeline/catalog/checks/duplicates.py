@@ -20,14 +20,6 @@ Pairs = NDArray[np.int64]  # (M, 2): positions of two works, the lower one first
 _BLOCK = 512  # works compared with all others at once: 40 MB for 20,000
 
 
-def perceptual_hash(picture: NDArray[np.uint8]) -> str:
-    """The 64-bit pHash of a picture (H, W, 3), 8-bit sRGB, as 16 hexadecimal digits."""
-    import imagehash
-    from PIL import Image
-
-    return str(imagehash.phash(Image.fromarray(picture)))
-
-
 def near_groups(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
     """Number the groups of works whose hashes are linked by at most `distance` differing bits.
 
@@ -42,13 +34,6 @@ def near_groups(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
     cluster = dict(zip(different, group_pairs(len(different), np.concatenate(found)).tolist(), strict=True))
     _, first, number = np.unique([cluster[h] for h in hashes], return_index=True, return_inverse=True)
     return np.asarray(first[number], np.int64)
-
-
-def centre(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The middle (0.8 H, 0.8 W, 3) of a picture (H, W, 3): without a frame, and near to a crop."""
-    height, width = picture.shape[:2]
-    top, left = height // 10, width // 10
-    return picture[top : height - top, left : width - left]
 
 
 def grouped(hashes: Sequence[str], distance: int, pairs: Pairs) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ def test_what_was_appended_comes_back_by_another_process(tmp_path):
     made = pictures(20)
     with Pack(tmp_path / "packs/96.bin") as pack, ThreadPoolExecutor(4) as pool:
         places = list(pool.map(pack.append, made))
-        pack.settle()
+        pack.flush()
     with Pack(tmp_path / "packs/96.bin") as pack:
         for picture, place in zip(made, places, strict=True):
             assert np.array_equal(pack.read(place), picture)

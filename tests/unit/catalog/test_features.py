@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.catalog.features import FEATURES, describe, pack, unpack
+from pipeline.catalog.describing import describe
+from pipeline.catalog.features import FEATURES, pack, unpack
 from tests.conftest import painting
 
 halves = arrays(np.float16, FEATURES, elements=st.floats(-1, 1, width=16))

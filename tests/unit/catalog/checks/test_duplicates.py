@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.catalog.checks import duplicates
-from pipeline.catalog.checks.duplicates import centre, group_pairs, near_groups, perceptual_hash
+from pipeline.catalog.checks.duplicates import group_pairs, near_groups
+from pipeline.catalog.describing import centre
+from pipeline.catalog.reading import perceptual_hash
 from tests.conftest import painting
 
 

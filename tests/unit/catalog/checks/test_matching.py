@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.catalog.checks.matching import SIDE, same_work, sketch
+from pipeline.catalog.checks.matching import same_work
+from pipeline.catalog.checks.sketches import SIDE, sketch
 
 
 def scene(seed: int) -> Image.Image:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipeline.catalog.sources.gone import KNOWN, gone, note_gone
+from pipeline import paths
+from pipeline.catalog.sources.gone import gone, note_gone
 from pipeline.errors import PentimentoError
 
 
@@ -48,7 +49,7 @@ def test_sources_that_are_not_asked_are_not_gone_and_empty_ones_are(tmp_path: Pa
 
 
 def test_a_damaged_memory_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / KNOWN).parent.mkdir()
-    (tmp_path / KNOWN).write_text("not parquet")
+    (tmp_path / paths.KNOWN).parent.mkdir()
+    (tmp_path / paths.KNOWN).write_text("not parquet")
     with pytest.raises(PentimentoError, match="move it away"):
         note_gone(tmp_path, inventory(a_1="s"), ["a"], "monday")
