@@ -1,14 +1,17 @@
 """Evaluate steps: detection, enhancing and enlarging, classical against learnt; which one does what.
 
+Where a training has changed weights, they are judged beside those that come with Pentimento.
+
 All are judged on the works' originals, as a restoration meets them: on the reduced pictures of
 data/prepared, which are sharper, the learnt detector is much worse.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from pydantic import Field
 from pipeline import environment, paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.canvas import Canvas
+from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import INDEX
 from pipeline.archive.sheets import contact_sheet
 from pipeline.catalog.originals import read_originals, works_of
@@ -38,11 +42,10 @@ from pipeline.restoration.methods.interface import Detector, Enhancer, Pixels, P
 from pipeline.restoration.methods.learnt_detector import LearntDetector
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
 from pipeline.restoration.methods.registry import CLASSICAL, LEARNT
-from pipeline.restoration.methods.weights import Weights
 from pipeline.restoration.work.enhancing import apply, preview_of
 from pipeline.stage import Context, Files, Metrics, Stage
 
-WEIGHTS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
+NETWORKS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 CLEAN = "undamaged"
 AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
 SCALES = (2, 4)
@@ -66,7 +69,7 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    methods = _Methods(Weights(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED), ctx.state)
+    methods = _Methods(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED, ctx.state)
     tables: dict[str, pd.DataFrame] = {}
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
@@ -83,10 +86,13 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
                 rows += [{"work": number, **line} for line in lines]
                 sheet += shown if split == "test" and number < params.panels else []
         tables[split] = pd.DataFrame(rows)
-    steps = choose(tables["val"])
+    steps = choose(tables["val"], methods.weights)
     for step, entry in steps.items():
-        if entry["best"] != LEARNT and LEARNT in entry["f1" if step == "detect" else "psnr"]:
-            say(f"evaluate_steps: {entry['best']} is better for {step}: it is chosen")
+        if entry["best"] == CLASSICAL and methods.weights[step]:
+            say(f"evaluate_steps: {CLASSICAL} is better for {step}: it is chosen")
+        for network, where in entry.get("weights", {}).items():
+            if len(methods.weights[step]) > 1:
+                say(f"evaluate_steps: {network}: the {where} weights are better for {step}")
     write_json(outputs["steps"], steps)
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
@@ -97,26 +103,38 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         contact_sheet(folder / paths.ENHANCED, rounded, 320, headings=headings)
     return {
         "best": {step: entry["best"] for step, entry in steps.items()},
+        "weights": {step: entry["weights"] for step, entry in steps.items() if "weights" in entry},
         "figures": _figures(tables["test"]),
     }
 
 
 class _Methods:
-    """Classical and, where there are weights, learnt methods of each step."""
+    """Classical methods of each step and, for each variant of its networks' weights, the learnt one.
 
-    def __init__(self, weights: Weights, scratch: Path) -> None:
+    weights: step -> learnt method -> network -> 'pretrained' or 'trained'.
+    """
+
+    def __init__(self, trained: Path, pretrained: Path, scratch: Path) -> None:
         self.scratch = scratch
         self.detectors: dict[str, Detector] = {CLASSICAL: ClassicalDetector()}
         self.enhancers: dict[str, Enhancer] = {CLASSICAL: LevelsAndDenoise()}
         self.upscalers: dict[int, dict[str, Enhancer]] = {n: {CLASSICAL: Lanczos(n)} for n in SCALES}
-        if weights.has("detector"):
-            self.detectors[LEARNT] = LearntDetector(weights.find("detector"))
-        if weights.has("enhancer") and weights.has("colour"):
-            colour = ColourModel(weights.find("colour"))
-            self.enhancers[LEARNT] = LearntEnhancer(weights.find("enhancer"), colour=colour)
+        networks = {
+            "detect": ("detector",),
+            "enhance": ("enhancer", "colour"),
+            **{f"upscale_x{scale}": (f"upscaler_x{scale}",) for scale in SCALES},
+        }
+        homes = {"pretrained": pretrained, "trained": trained}
+        self.weights = {step: variants(names, homes) for step, names in networks.items()}
+        for name, where in self.weights["detect"].items():
+            self.detectors[name] = LearntDetector(homes[where["detector"]] / "detector")
+        for name, where in self.weights["enhance"].items():
+            colour = ColourModel(homes[where["colour"]] / "colour")
+            self.enhancers[name] = LearntEnhancer(homes[where["enhancer"]] / "enhancer", colour=colour)
         for scale in SCALES:
-            if weights.has(f"upscaler_x{scale}"):
-                self.upscalers[scale][LEARNT] = LearntUpscaler(weights.find(f"upscaler_x{scale}"))
+            for name, where in self.weights[f"upscale_x{scale}"].items():
+                ((network, place),) = where.items()
+                self.upscalers[scale][name] = LearntUpscaler(homes[place] / network)
         self.shown = [*self.enhancers][-1]  # whose results the sheet shows
 
     def judged(
@@ -193,8 +211,36 @@ class _Methods:
                 yield {"step": f"upscale_x{scale}", "kind": "reduced", "method": name, "psnr": figure}
 
 
-def choose(val: pd.DataFrame) -> dict[str, Any]:
-    """The best method of each step: what models/steps.json holds."""
+def variants(networks: Sequence[str], homes: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """The learnt methods of a step: name -> network -> where its weights lie, a key of `homes`.
+
+    There is none if a network lacks weights. Weights that a training took over as they were are no variant.
+    """
+    places: list[list[str]] = []
+    for network in networks:
+        found = {where: home / network for where, home in homes.items() if (home / network).exists()}
+        hashes = {where: tree_sha256(folder) for where, folder in found.items()}
+        places.append(
+            [where for n, where in enumerate(hashes) if hashes[where] not in [*hashes.values()][:n]]
+        )
+    named: dict[str, dict[str, str]] = {}
+    for where in product(*places):
+        trained = [network for network, place in zip(networks, where, strict=True) if place == "trained"]
+        name = f"{LEARNT}, trained {' and '.join(trained)}" if trained else LEARNT
+        named[name] = dict(zip(networks, where, strict=True))
+    return named
+
+
+def choose(
+    val: pd.DataFrame, weights: Mapping[str, Mapping[str, dict[str, str]]] | None = None
+) -> dict[str, Any]:
+    """The best method of each step: what models/steps.json holds.
+
+    Args:
+        val: a row per work, step, kind and method.
+        weights: step -> learnt method -> network -> 'pretrained' or 'trained' (see variants). `best` is then
+            'learnt' for each of them, and `weights` says which of them is the best one.
+    """
     found: dict[str, Any] = {}
     for step, rows in val.groupby("step", sort=False):
         if step == "detect":
@@ -205,14 +251,27 @@ def choose(val: pd.DataFrame) -> dict[str, Any]:
             precision = marked.reindex(means.index, fill_value=0.0)
             # What gives up sound paint is out, however much damage it finds.
             fair = means[(alarms <= FALSE_ALARMS) & (precision >= PRECISION)]
-            best = str((fair if len(fair) else means[[CLASSICAL]]).idxmax())
             figures = {"f1": means, "false_alarms": alarms, "precision": precision}
-            found["detect"] = {"best": best} | {name: _by_method(value) for name, value in figures.items()}
+            entry = _best(means, fair if len(fair) else means[[CLASSICAL]], (weights or {}).get(step, {}))
         else:
             # An undamaged picture that is left alone is infinitely well restored: it would decide alone.
             means = rows[rows["kind"] != CLEAN].groupby("method", sort=False)["psnr"].mean()
-            found[str(step)] = {"best": str(means.idxmax()), "psnr": _by_method(means)}
+            figures = {"psnr": means}
+            entry = _best(means, means, (weights or {}).get(str(step), {}))
+        found[str(step)] = entry | {name: _by_method(value) for name, value in figures.items()}
     return found
+
+
+def _best(
+    means: pd.Series[float], fair: pd.Series[float], weights: Mapping[str, dict[str, str]]
+) -> dict[str, Any]:
+    """The best of the fair methods, and the weights of the best learnt one (of the fair ones, if any)."""
+    best = str(fair.idxmax())
+    entry: dict[str, Any] = {"best": LEARNT if best in weights else best}
+    if weights:
+        learnt = fair[fair.index.isin([*weights])]
+        entry["weights"] = weights[str((learnt if len(learnt) else means[[*weights]]).idxmax())]
+    return entry
 
 
 def reduced(pixels: Pixels, scale: int) -> Pixels:
@@ -264,7 +323,8 @@ STAGE = Stage(
     inputs={
         "works": paths.WORKS,
         "prepared": paths.PREPARED,
-        **{f"{name} weights": paths.PRETRAINED / name for name in WEIGHTS},
+        **{f"pretrained {name}": paths.PRETRAINED / name for name in NETWORKS},
+        **{f"trained {name}": paths.MODELS / name for name in NETWORKS},
     },
     outputs={"plots": paths.plots("evaluate_steps"), "steps": paths.STEPS},
 )

@@ -10,14 +10,16 @@ from pipeline.evaluation.report.page import Sources, render
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
 
+TAKEN_OVER = (
+    "train_detector", "train_enhancer", "train_colour", "train_upscaler_x2", "train_upscaler_x4",
+)  # fmt: skip
 REPORTED = (
-    "inventory", "ingest", "clean", "prepare", "train_restorer", "evaluate_restorer", "evaluate_steps",
-    "damage", "restore",
+    "inventory", "ingest", "clean", "prepare", "train_restorer", "evaluate_restorer",
+    *TAKEN_OVER, "evaluate_steps", "damage", "restore",
     "train_classifier", "evaluate_classifier", "train_generator", "evaluate_generator", "generate",
 )  # fmt: skip
-PLOTTED = tuple(
-    name for name in REPORTED if name not in ("inventory", "ingest", "clean", "damage", "generate")
-)
+_BARE = ("inventory", "ingest", "clean", "damage", "generate", *TAKEN_OVER)
+PLOTTED = tuple(name for name in REPORTED if name not in _BARE)
 
 
 class Params(StageParams):

@@ -134,6 +134,8 @@ def _panel(pictures: list[Pixels]) -> Image.Image:
     return panel
 
 
+# Which of the two is used, models/steps.json says. There is always a restorer that was trained here.
+NETWORKS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 STAGE = Stage(
     "restore",
     Settings,
@@ -143,6 +145,8 @@ STAGE = Stage(
         "model": paths.RESTORER,
         "methods": paths.METHODS,
         "steps": paths.STEPS,
+        **{f"pretrained {name}": paths.PRETRAINED / name for name in NETWORKS},
+        **{f"trained {name}": paths.MODELS / name for name in NETWORKS},
     },
     outputs={"restored": paths.RESTORED, "plots": paths.plots("restore")},
 )

@@ -8,15 +8,14 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.hats import HATS_REACH, SMALL, described, doubled
-from pipeline.params import StageParams
 from pipeline.training.crops import at_least, drawn, ratio, turned
+from pipeline.training.examples import DamagedExamples
 from pipeline.training.precision import autocast
 from pipeline.training.task import Batch, Row
 
@@ -38,21 +37,6 @@ _GAMMA = 0.5  # a picture is made darker or paler by a gamma of exp(+-this)
 _SEEN = 0.5  # share of a damaged picture's crops that are drawn around a damaged pixel
 _LOOKS = 2  # how often each validation picture is aged, and how many of its crops are kept each time
 _KEPT = 5
-
-
-class Examples(StageParams):
-    """How examples are made; a group inside the trainer's parameters.
-
-    doubled: share of small pictures that are shown as they are looked at later: enlarged twice.
-    """
-
-    crop: int = Field(ge=32, le=512, multiple_of=16)
-    per_picture: int = Field(ge=1, le=64)
-    pictures: int = Field(ge=1)
-    smallest: int = Field(ge=64)
-    largest: int = Field(ge=64)
-    doubled: float = Field(ge=0, le=1)
-    validation_pictures: int = Field(ge=1)
 
 
 class DetectorTask:
@@ -81,7 +65,7 @@ class DetectorTask:
         train: Sequence[NDArray[np.uint8]],
         validation: Sequence[NDArray[np.uint8]],
         ageing: Ageing,
-        examples: Examples,
+        examples: DamagedExamples,
         batch_size: int,
         learning_rate: float,
         bf16: bool,

@@ -3,40 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from pipeline.metrics import decibels
-from pipeline.params import StageParams
 from pipeline.training.crops import at_least, ratio, turned
+from pipeline.training.examples import Crops, Penalty
 from pipeline.training.precision import autocast
 from pipeline.training.task import Batch, Row
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1]
 Example = Mapping[str, Pixels]  # what the network is given by name, `base` and `truth`
 Worsen = Callable[[Pixels, np.random.Generator], Example]
-Penalty = Literal["charbonnier", "log_mse"]
 Enlarge = Callable[[Pixels, int], Pixels]  # a picture and a scale to a larger picture
 
 _VALIDATION = 1  # a stream of randomness apart from the epochs'
 _EPSILON = 1e-3  # below it, Charbonnier's penalty is that of squares
 _FULL = 255.0
-
-
-class Crops(StageParams):
-    """How many examples are made, and how large; a group inside a trainer's parameters."""
-
-    side: int = Field(ge=16, le=512, multiple_of=16)  # pixels of the truth
-    per_epoch: int = Field(ge=1)
-    validation: int = Field(ge=1)
-    # Least and largest ratio of half of the crops to the pictures' own size. Reduced they are sharper,
-    # enlarged they are what a finer scan shows: smooth, with wide patterns that are no noise.
-    scales: tuple[PositiveFloat, PositiveFloat] = (1.0, 1.0)
 
 
 class MendingTask:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +78,25 @@ def first_only(fabric: Fabric) -> None:
 
 
 class Trainer:
-    """Runs a task's epochs; everything it needs to go on lies in its folder of checkpoints."""
+    """Runs a task's epochs; everything it needs to go on lies in its folder of checkpoints.
 
-    def __init__(self, task: Task, schedule: Schedule, folder: Path, fabric: Fabric) -> None:
+    Args:
+        task: what is trained.
+        schedule: how long and how fast.
+        folder: of the checkpoints.
+        fabric: see `make_fabric`.
+        minutes: a budget; None: none. It cuts the epoch short that it ends in: that epoch is judged like the
+            others, but no checkpoint is written of it, so a later run begins it again.
+    """
+
+    def __init__(
+        self, task: Task, schedule: Schedule, folder: Path, fabric: Fabric, minutes: float | None = None
+    ) -> None:
         self.task, self.schedule, self.folder, self.fabric = task, schedule, folder, fabric
+        self._end = None if minutes is None else time.monotonic() + minutes * 60
         self.history: list[Row] = []
         self.epoch = 0
+        self._cut = False  # whether the budget ended within the last epoch
         self._parts = 1  # micro-batches per update; doubled when memory runs out
         optimizers = {network: optimizer for _, network, optimizer in task.phases}
         self.networks: dict[str, Any] = {}
@@ -108,11 +122,14 @@ class Trainer:
             if self._exhausted():
                 self._say(f"{label}: no better for {self.schedule.patience} epochs, stopping at {epoch}")
                 break
+            if self._is_over() and self.history:
+                break
             row = self._epoch(epoch)
             self._judge(epoch, row)
             self.history.append(row)
             self.epoch = epoch + 1
-            self._save()
+            if not self._cut:
+                self._save()
             figures = "  ".join(f"{name} {value:.4g}" for name, value in row.items())
             self._say(f"{label}: epoch {epoch + 1}/{self.schedule.epochs}  {figures}")
         network = self.average.module
@@ -135,14 +152,16 @@ class Trainer:
             pinned=self.fabric.device.type == "cuda",
         )
         for step, batch in enumerate(map(self.fabric.to_device, batches)):
-            for phase, network, _ in self.task.phases:
-                for name, value in self._update(phase, network, batch).items():
-                    # Of several processes none may leave alone: they meet at the epoch's end.
-                    if not math.isfinite(value) and self.fabric.world_size == 1:
-                        self._diverged(epoch, step, name)
-                    sums[name] = sums.get(name, 0.0) + value
+            for name, value in self._learn(batch).items():
+                # Of several processes none may leave alone: they meet at the epoch's end.
+                if not math.isfinite(value) and self.fabric.world_size == 1:
+                    self._diverged(epoch, step, name)
+                sums[name] = sums.get(name, 0.0) + value
             self.average.update_parameters(self.task.networks[self.task.averaged])
             count += 1
+            if self._is_over():
+                self._cut = True
+                break
         if count == 0:
             raise PentimentoError("training has no batch: there is no picture in its split")
         row = self._shared({name: total / count for name, total in sums.items()})
@@ -156,6 +175,12 @@ class Trainer:
         self.average.module.eval()
         shared: Row = self.fabric.broadcast(row)
         return shared
+
+    def _is_over(self) -> bool:
+        """Whether the budget is spent; the first process decides for all."""
+        if self._end is None:
+            return False
+        return bool(self.fabric.broadcast(time.monotonic() >= self._end))
 
     def _shared(self, row: Row) -> Row:
         """The mean over all processes of their figures."""
@@ -175,6 +200,14 @@ class Trainer:
                 for group in optimizer.param_groups:
                     group.setdefault("initial_lr", group["lr"])
                     group["lr"] = group["initial_lr"] * factor
+
+    def _learn(self, batch: Batch) -> Row:
+        """The updates of all phases; what they report, summed."""
+        sums: Row = {}
+        for phase, network, _ in self.task.phases:
+            for name, value in self._update(phase, network, batch).items():
+                sums[name] = sums.get(name, 0.0) + value
+        return sums
 
     def _update(self, phase: str, network: str, batch: Batch) -> Row:
         size = len(next(iter(batch.values())))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from pipeline.params import StageParams
 
-Batch = dict[str, Tensor]
+if TYPE_CHECKING:  # a stage that only takes weights over has no need of torch, which takes seconds to load
+    import torch
+    from torch import Tensor, nn
+
+Batch = dict[str, "Tensor"]
 Row = dict[str, float]  # one epoch: means of what the losses report, and validation figures
 
 

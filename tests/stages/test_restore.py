@@ -23,6 +23,10 @@ def project(tmp_path):
     chosen = {"thin": {"best": "telea"}, "wide": {"best": "navier_stokes"}}
     (tmp_path / "models/methods.json").write_text(json.dumps({"by_shape": chosen}))
     (tmp_path / "models/steps.json").write_text("{}")
+    for path in STAGE.inputs.values():  # weights that no step of this restoration uses
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix != ".json":
+            (tmp_path / path).mkdir(exist_ok=True)
     damaged = tmp_path / "data/damaged"
     rows = []
     for number, suffix in enumerate(("jpg", "png", "tif")):

@@ -2,23 +2,27 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
+from pipeline.models.registry import build, save_model
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.detect import ClassicalDetector
 from pipeline.restoration.methods.measured import best_methods
+from pipeline.restoration.methods.weights import Weights
 from pipeline.restoration.work.enhancing import improve
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
-from pipeline.stages.evaluate_steps import CLEAN, choose, reduced
+from pipeline.stages.evaluate_steps import CLEAN, choose, reduced, variants
 from tests.conftest import painting
 
 SPLITS = ["val"] * 2 + ["test"] * 2
@@ -165,6 +169,65 @@ def test_an_empty_split_is_named(project):
     index.to_parquet(project / "prepared/index.parquet")
     with pytest.raises(PentimentoError, match="the val split is empty"):
         evaluate(project)
+
+
+def upscaler(folder, weight):
+    """A network that adds the same to every pixel."""
+    network = build("upscaler", {"scale": 2, "width": 4, "blocks": 1})
+    torch.nn.init.constant_(network.head.bias, weight)
+    save_model(folder, network, "upscaler", {"scale": 2, "width": 4, "blocks": 1}, {})
+
+
+@pytest.mark.parametrize(("shipped", "trained", "better"), [(0.1, 0.0, "trained"), (0.0, 0.1, "pretrained")])
+def test_trained_weights_are_judged_against_the_shipped_ones(project, shipped, trained, better):
+    upscaler(project / "pretrained/upscaler_x2", shipped)
+    upscaler(project / "models/upscaler_x2", trained)
+    metrics, outputs = evaluate(project)
+    entry = json.loads(outputs["steps"].read_text())["upscale_x2"]
+    assert set(entry["psnr"]) == {"classical", "learnt", "learnt, trained upscaler_x2"}
+    assert entry["weights"] == metrics["weights"]["upscale_x2"] == {"upscaler_x2": better}
+    assert entry["best"] in ("classical", "learnt")  # what `auto` knows
+    found = Weights(project / "models", project / "pretrained").find("upscaler_x2")
+    assert found == project / ("models" if better == "trained" else "pretrained") / "upscaler_x2"
+    table = pd.read_csv(outputs["plots"] / "by_kind.csv")
+    assert set(table.loc[table["step"] == "upscale_x2", "method"]) == set(entry["psnr"])
+
+
+def test_weights_that_were_taken_over_are_measured_once(project):
+    upscaler(project / "pretrained/upscaler_x2", 0.0)
+    shutil.copytree(project / "pretrained/upscaler_x2", project / "models/upscaler_x2")
+    _, outputs = evaluate(project)
+    entry = json.loads(outputs["steps"].read_text())["upscale_x2"]
+    assert set(entry["psnr"]) == {"classical", "learnt"} and entry["weights"] == {"upscaler_x2": "pretrained"}
+
+
+def test_each_network_of_a_step_is_chosen_by_itself(tmp_path):
+    for home in ("pretrained", "trained"):
+        for network in ("enhancer", "colour"):
+            (tmp_path / home / network).mkdir(parents=True)
+            (tmp_path / home / network / "card.json").write_text(home)
+    homes = {home: tmp_path / home for home in ("pretrained", "trained")}
+    found = variants(("enhancer", "colour"), homes)
+    assert list(found) == [
+        "learnt", "learnt, trained colour", "learnt, trained enhancer", "learnt, trained enhancer and colour"
+    ]  # fmt: skip
+    assert found["learnt, trained colour"] == {"enhancer": "pretrained", "colour": "trained"}
+    (tmp_path / "trained/colour/card.json").write_text("pretrained")
+    assert list(variants(("enhancer", "colour"), homes)) == ["learnt", "learnt, trained enhancer"]
+    assert variants(("enhancer", "detector"), homes) == {}
+
+
+def test_a_trained_detector_that_marks_paint_loses_to_the_shipped_one():
+    weights = {
+        "detect": {"learnt": {"detector": "pretrained"}, "learnt, trained detector": {"detector": "trained"}}
+    }
+    shipped, trained = rows("learnt", 0.7, 0.0), rows("learnt, trained detector", 0.9, 0.1)
+    table = pd.DataFrame([*rows("classical", 0.3, 0.0), *shipped, *trained])
+    entry = choose(table, weights)["detect"]
+    assert entry["best"] == "learnt" and entry["weights"] == {"detector": "pretrained"}
+    table = pd.DataFrame([*rows("classical", 0.3, 0.0), *rows("learnt", 0.7, 0.1), *trained])
+    entry = choose(table, weights)["detect"]  # where one asks for the learnt one: that of the higher F1
+    assert entry["best"] == "classical" and entry["weights"] == {"detector": "trained"}
 
 
 def rows(method, f1, changed, precision=0.9):

@@ -65,6 +65,29 @@ def best_methods(path: Path) -> dict[str, str]:
     return found
 
 
+def measured_weights(path: Path) -> dict[str, str]:
+    """Where the better weights of each network lie, as a steps.json says: 'trained' or 'pretrained'.
+
+    Networks that it does not name were not compared.
+
+    Raises:
+        PentimentoError: when the file cannot be read or names another place.
+    """
+    try:
+        measured = read_json(path, "choice of methods", VERSION, _REMEDY)
+        found = {
+            str(n): str(where) for entry in measured.values() for n, where in entry.get("weights", {}).items()
+        }
+    except OSError as error:
+        raise PentimentoError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError, AttributeError):
+        raise PentimentoError(f"{path} does not name the better weights of each network") from None
+    for name, where in found.items():
+        if where not in ("trained", "pretrained"):
+            raise PentimentoError(f"{path}: weights of {name} are '{where}'; known are: pretrained, trained")
+    return found
+
+
 def _require_known(path: Path, purpose: str, name: str, known: Iterable[str]) -> None:
     if name not in known:
         names = ", ".join(sorted(known))

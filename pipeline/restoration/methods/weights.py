@@ -1,11 +1,13 @@
-"""Where the weights of networks lie: weights trained here take precedence over those of Pentimento."""
+"""Where the weights of networks are found: those trained here, unless the others were measured better."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import paths
 from pipeline.errors import PentimentoError
+from pipeline.restoration.methods.measured import measured_weights
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,16 @@ class Weights:
     def find(self, name: str) -> Path:
         """The folder of a model, or a file.
 
+        The trained one is preferred, unless `steps.json` beside it says that the other one is better.
+
         Raises:
             PentimentoError: when neither folder holds it.
         """
-        for folder in (self.trained, self.pretrained):
+        order = (self.trained, self.pretrained)
+        steps = self.trained / paths.STEPS.name
+        if name != steps.name and steps.exists() and measured_weights(steps).get(name) == "pretrained":
+            order = (self.pretrained, self.trained)
+        for folder in order:
             if (folder / name).exists():
                 return folder / name
         raise PentimentoError(

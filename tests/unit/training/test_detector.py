@@ -7,7 +7,8 @@ import torch
 from pipeline.errors import PentimentoError
 from pipeline.models.detector import DamageDetector
 from pipeline.models.hats import CHANNELS
-from pipeline.training.detector import DetectorTask, Examples, any_damage, overlap
+from pipeline.training.detector import DetectorTask, any_damage, overlap
+from pipeline.training.examples import DamagedExamples as Examples
 from tests.conftest import painting
 
 KINDS = ("cracks", "dust")
