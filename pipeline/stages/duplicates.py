@@ -13,7 +13,7 @@ from pipeline.archive.packs import Pack, Reduced
 from pipeline.archive.tables import read_table, write_table
 from pipeline.catalog.checks.duplicates import grouped
 from pipeline.catalog.checks.matching import compare
-from pipeline.catalog.checks.neighbours import Neighbours, neighbours
+from pipeline.catalog.checks.neighbours import NeighbourGraph, neighbours
 from pipeline.catalog.checks.sketches import sketch_file
 from pipeline.catalog.features import matrix
 from pipeline.catalog.location import PictureFile
@@ -34,7 +34,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     digests, hashes = works["sha256"].tolist(), works["phash"].tolist()
     whole, middles = (np.nan_to_num(matrix(described, digests, column)) for column in ("features", "centres"))
     kept = ctx.state / f"neighbours/{meaning_of(neighbours)[:16]}.npz"
-    found = neighbours(digests, hashes, whole, middles, Neighbours.load(kept))
+    found = neighbours(digests, hashes, whole, middles, NeighbourGraph.load(kept))
     found.save(kept)
     pairs = found.pairs()
     same = _compared(works, [(digests[a], digests[b]) for a, b in pairs], ctx)

@@ -15,7 +15,7 @@ from pipeline.archive.tables import write_table
 from pipeline.catalog.location import file_of
 from pipeline.catalog.sources import AnySpec, list_items
 from pipeline.catalog.sources.base import as_json, is_writable, spelt
-from pipeline.catalog.sources.gone import note_gone
+from pipeline.catalog.sources.disappeared import note_disappeared
 from pipeline.errors import ItemError
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -70,7 +70,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     table = take(params, ctx)
     write_table(outputs["inventory"], table)
     now = datetime.now(UTC).isoformat(timespec="seconds")  # kept in the state folder alone
-    gone = note_gone(ctx.state, table, [spec.title for spec in params.sources], now)
+    gone = note_disappeared(ctx.state, table, [spec.title for spec in params.sources], now)
     if len(gone):
         ctx.log.info("%d works are gone from the sources, the first: %s", len(gone), gone["id"].iloc[0])
     return {

@@ -23,7 +23,7 @@ from pipeline.catalog.location import file_of
 from pipeline.catalog.missing import completed, keep_in_train
 from pipeline.catalog.sets import augmentation
 from pipeline.catalog.sets.augmentation import Policy
-from pipeline.catalog.sets.balance import Balance, Balancing, Rare, settle_rare
+from pipeline.catalog.sets.balance import Balance, Balancing, Rare, handle_rare
 from pipeline.catalog.sets.presets import PresetName, objections, preset_policy
 from pipeline.catalog.sets.split import GroupBy, leak_groups, split_groups
 from pipeline.errors import ItemError, PentimentoError
@@ -129,7 +129,7 @@ def _require_enough(splits: pd.Series) -> None:
 
 def _labels(works: pd.DataFrame, params: Params) -> pd.DataFrame:
     index = works[["id", "title", "artist", "year", "school", "school_origin", "tags", "group"]].copy()
-    index["school"], _ = settle_rare(index["school"], params.min_class_size, params.rare)
+    index["school"], _ = handle_rare(index["school"], params.min_class_size, params.rare)
     counts = index["tags"].explode().value_counts()
     learnt = set(counts[counts >= params.min_tag_size].index)
     index["tags"] = index["tags"].map(lambda tags: [tag for tag in tags if tag in learnt])

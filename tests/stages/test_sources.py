@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 
 from pipeline import paths
 from pipeline.archive.fixity import tree_sha256
-from pipeline.catalog.sources.gone import gone
+from pipeline.catalog.sources.disappeared import disappeared
 from tests.stages.data_project import run, settle
 from tests.unit.catalog.sources.iiif_server import Server
 
@@ -77,7 +77,7 @@ def test_what_is_gone_from_a_source_is_noted_and_changes_no_output(
     (archive / "French" / "work0003.png").unlink()
     run(project, "inventory")
     warm = tree_sha256(project / "data")
-    found = gone(project / ".state").sort_values("id")
+    found = disappeared(project / ".state").sort_values("id")
     assert found["id"].tolist() == ["folder:Dutch/work0002.png", "folder:French/work0003.png"]
     assert found["moved_to"].fillna("").tolist() == ["folder:Dutch/renamed.png", ""]
     (project / ".state").rename(project / "elsewhere")

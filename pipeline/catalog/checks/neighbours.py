@@ -32,7 +32,7 @@ _CELLS = 10**7  # likenesses that a thread holds at a time: 40 MB
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NeighbourGraph:
     """The likest others of N works, by S sieves: up to K each, the likest first."""
 
     keys: NDArray[np.str_]  # (N,), everything that a work's likeness depends on
@@ -51,7 +51,7 @@ class Neighbours:
             np.savez(temporary, keys=self.keys, near=self.near, score=self.score)
 
     @classmethod
-    def load(cls, file: Path) -> Neighbours | None:
+    def load(cls, file: Path) -> NeighbourGraph | None:
         """What `save` wrote; None when nothing that can be read is there."""
         try:
             with file.open("rb") as handle, np.load(handle) as saved:
@@ -76,8 +76,8 @@ def neighbours(
     hashes: Sequence[str],
     features: Floats,
     centres: Floats,
-    before: Neighbours | None = None,
-) -> Neighbours:
+    before: NeighbourGraph | None = None,
+) -> NeighbourGraph:
     """Each work's neighbours.
 
     Args:
@@ -113,7 +113,7 @@ def neighbours(
         for rows, columns in ((np.flatnonzero(kept), new), (np.flatnonzero(~kept), np.arange(len(keys)))):
             blocks = np.array_split(rows, 1 + len(rows) * len(columns) // _CELLS)
             list(pool.map(lambda block, columns=columns: compare(block, columns), blocks))
-    return Neighbours(keys, near, score)
+    return NeighbourGraph(keys, near, score)
 
 
 def _key(name: str, phash: str, features: Floats, centres: Floats) -> str:
@@ -139,7 +139,7 @@ def _sieves(hashes: Sequence[str], features: Floats, centres: Floats) -> tuple[S
 
 
 def _taken_over(
-    before: Neighbours, keys: NDArray[np.str_], near: Ints, score: Floats
+    before: NeighbourGraph, keys: NDArray[np.str_], near: Ints, score: Floats
 ) -> tuple[NDArray[np.bool_], Ints, Ints, Floats]:
     """Which works keep their neighbours, which are new, and the neighbours of those that keep them."""
     position = {key: n for n, key in enumerate(keys.tolist())}

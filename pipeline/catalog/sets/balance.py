@@ -149,7 +149,7 @@ def synthesise(
     return np.concatenate(rows), [str(name) for name in names]
 
 
-def settle_rare(
+def handle_rare(
     classes: pd.Series[Any], least: int, rare: Rare, other: str = OTHER
 ) -> tuple[pd.Series[Any], list[str]]:
     """The classes with those of fewer than `least` works kept, merged into `other`, or dropped (NA).

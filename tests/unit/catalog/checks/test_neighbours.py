@@ -1,4 +1,4 @@
-"""Neighbours: who is near by what, and that a kept state changes nothing."""
+"""NeighbourGraph: who is near by what, and that a kept state changes nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.catalog.checks import neighbours as module
-from pipeline.catalog.checks.neighbours import COUNT, Neighbours, candidate_pairs, neighbours
+from pipeline.catalog.checks.neighbours import COUNT, NeighbourGraph, candidate_pairs, neighbours
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_what_was_kept_from_another_archive_changes_nothing(
     hashes = [f"{1 << int(v):016x}" for v in rng.integers(0, 5, 40)]
     features, centres = (unit(rng.integers(0, 3, (40, 6)) + 0.01) for _ in range(2))
 
-    def found(archive: list[int], before: Neighbours | None) -> Neighbours:
+    def found(archive: list[int], before: NeighbourGraph | None) -> NeighbourGraph:
         names = [f"work {n}" for n in archive]
         return neighbours(names, [hashes[n] for n in archive], features[archive], centres[archive], before)
 
@@ -84,10 +84,10 @@ def test_what_was_saved_comes_back_and_a_damaged_file_counts_as_none(tmp_path: P
     features = unit(np.random.default_rng(0).normal(size=(9, 4)))
     made = neighbours(map(str, range(9)), ["0" * 16] * 9, features, features)
     made.save(tmp_path / "kept.npz")
-    read = Neighbours.load(tmp_path / "kept.npz")
+    read = NeighbourGraph.load(tmp_path / "kept.npz")
     assert read is not None
     assert (read.keys == made.keys).all()
     assert (read.near == made.near).all()
     (tmp_path / "kept.npz").write_bytes((tmp_path / "kept.npz").read_bytes()[:100])
-    assert Neighbours.load(tmp_path / "kept.npz") is None
-    assert Neighbours.load(tmp_path / "missing.npz") is None
+    assert NeighbourGraph.load(tmp_path / "kept.npz") is None
+    assert NeighbourGraph.load(tmp_path / "missing.npz") is None

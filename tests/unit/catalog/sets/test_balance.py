@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalog.sets.balance import METHODS, Balance, Balancing, plan, recorded, settle_rare, synthesise
+from pipeline.catalog.sets.balance import METHODS, Balance, Balancing, handle_rare, plan, recorded, synthesise
 
 CLASSES = ["A"] * 12 + ["B"] * 4 + ["C"] * 2
 labels = st.lists(st.sampled_from("ABCD"), min_size=1, max_size=40)
@@ -131,16 +131,16 @@ def test_a_single_work_is_repeated_and_balanced_classes_need_nothing() -> None:
 
 def test_rare_classes_are_kept_merged_or_dropped() -> None:
     column = pd.Series([*CLASSES, None], index=range(5, 24), dtype="string")
-    kept, names = settle_rare(column, 5, "keep")
+    kept, names = handle_rare(column, 5, "keep")
     assert names == ["B", "C"]
     pd.testing.assert_series_equal(kept, column)
-    merged, _ = settle_rare(column, 5, "merge")
+    merged, _ = handle_rare(column, 5, "merge")
     assert merged.value_counts().to_dict() == {"A": 12, "Other": 6}
     assert merged.isna().tolist() == [False] * 18 + [True]
-    dropped, _ = settle_rare(column, 5, "drop")
+    dropped, _ = handle_rare(column, 5, "drop")
     assert dropped.isna().sum() == 7
     assert (dropped.index == column.index).all()
-    assert settle_rare(column, 2, "drop")[1] == []
-    again, none = settle_rare(merged, 9, "merge")
+    assert handle_rare(column, 2, "drop")[1] == []
+    again, none = handle_rare(merged, 9, "merge")
     assert none == []
     pd.testing.assert_series_equal(again, merged)

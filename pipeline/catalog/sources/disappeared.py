@@ -16,7 +16,7 @@ from pipeline.archive.tables import read_table, write_table
 from pipeline.errors import PentimentoError
 
 
-def note_gone(state: Path, inventory: pd.DataFrame, sources: Iterable[str], now: str) -> pd.DataFrame:
+def note_disappeared(state: Path, inventory: pd.DataFrame, sources: Iterable[str], now: str) -> pd.DataFrame:
     """Remember the inventory, and mark what was in an earlier one and is not in this.
 
     One file is replaced as a whole, so a run that was killed has noted all or nothing. A work that is back
@@ -51,8 +51,8 @@ def note_gone(state: Path, inventory: pd.DataFrame, sources: Iterable[str], now:
     return missing[fresh].reset_index(drop=True)
 
 
-def gone(state: Path) -> pd.DataFrame:
-    """All works that are gone, as `note_gone` returns them; none when nothing was noted yet."""
+def disappeared(state: Path) -> pd.DataFrame:
+    """All works that are gone, as `note_disappeared` returns them; none when nothing was noted yet."""
     known = _known(state)
     if known is None:
         return pd.DataFrame(columns=["id", "source", "gone_since", "moved_to"])
