@@ -27,9 +27,10 @@ from pipeline.errors import ItemError, PentimentoError
 from pipeline.models.registry import build, save_model
 from pipeline.params import load_params
 from pipeline.progress import say, track
-from pipeline.stages.train_generator import Params, generator_arguments, networks
-from pipeline.training.gan import GANTask, views
+from pipeline.stages.train_generator import Params
+from pipeline.training.families.generators.gan import GAN
 from pipeline.training.loop import CHECKPOINT, Trainer, make_fabric
+from pipeline.training.squares import views
 
 READ_SIDE = 384  # pixels; views are cut from pictures of this size, as `prepare` packs them
 
@@ -47,11 +48,12 @@ def main() -> None:
     arguments = parser.parse_args()
     params = load_params(paths.project_root() / paths.PARAMS, "train_generator", Params)
     params = params.model_copy(update={"start_from": None})
+    gan: GAN = params.chosen
     files = sorted(
         path for folder in arguments.images for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES
     )
     pictures, used = read_views(files, params.side, arguments.views)
-    recipe = params.model_dump(mode="json", exclude={"start_from", "views"})
+    recipe = {key: value for key, value in params.recipe().items() if key not in ("start_from", "views")}
     # Checkpoints of other pictures or settings are never gone on with.
     key = value_sha256([recipe, arguments.views, used])[:16]
     generator, discriminator, epochs = train(params, pictures, arguments.state / key, arguments.minutes * 60)
@@ -60,11 +62,11 @@ def main() -> None:
         "trained_on": {"works": len(used), "views_of_each": arguments.views, "epochs": epochs},
         "recipe": recipe,
     }
-    save_half(arguments.out, generator, "gan_generator", generator_arguments(params), card)
+    save_half(arguments.out, generator, "gan_generator", gan.arguments(params.side), card)
     sizes = {
-        "width": params.discriminator_width,
+        "width": gan.discriminator_width,
         "side": params.side,
-        "projected": params.projected,
+        "projected": gan.projected,
     }
     save_half(arguments.out / "discriminator", discriminator, "gan_discriminator", sizes, card)
     total = sum(path.stat().st_size for path in arguments.out.rglob("*.safetensors"))
@@ -95,21 +97,12 @@ def train(
     epochs = torch.load(checkpoint, weights_only=True)["epoch"] if checkpoint.exists() else 0
     while True:
         torch.manual_seed(params.seed)
-        generator, discriminator = networks(params)
+        networks = params.chosen.networks(params.side)
         schedule = params.model_copy(update={"epochs": max(1, epochs), "cosine": False, "patience": 0})
-        task = GANTask(
-            pictures,
-            generator,
-            discriminator,
-            params.adversarial,
-            learning_rate=schedule.learning_rate,
-            batch_size=schedule.batch_size,
-            seed=schedule.seed,
-            grids=state / "samples",
-        )
+        task = params.chosen.task(networks, pictures, schedule, state / "samples")
         trained = Trainer(task, schedule, state, make_fabric()).fit("pretrain generator")
         if time.monotonic() >= end:
-            return trained, discriminator, schedule.epochs
+            return trained, networks["discriminator"], schedule.epochs
         epochs = schedule.epochs + 1
 
 

@@ -19,9 +19,9 @@ def generate_groups(
 ) -> int:
     """Make the missing pictures of some groups; how many there were."""
     from pipeline.generation import batch
-    from pipeline.generation.sampling import load_generator
+    from pipeline.training.families import generators
 
-    generator = load_generator(model)
+    generator = generators.load(model)
     return sum(
         batch.write_group(generator, out, g, count=count, seed=seed, truncation=truncation) for g in groups
     )

@@ -44,6 +44,7 @@ def generate(
     from pipeline.errors import PentimentoError
     from pipeline.generation import batch
     from pipeline.models.registry import load_card
+    from pipeline.training.families import generators
 
     source = model if model is not None else paths.project_root() / paths.GENERATOR
     load_card(source)  # a missing model is said before anything else
@@ -51,7 +52,7 @@ def generate(
         raise PentimentoError(problem)
     missing = batch.missing(out, n)
     if not dry_run:
-        batch.generate(source, out, count=n, seed=seed, truncation=truncation)
+        batch.generate(generators.load(source), source, out, count=n, seed=seed, truncation=truncation)
     made = 0 if dry_run else missing
     if as_json:
         answer = {"out": str(out), "count": n, "seed": seed, "missing": missing, "made": made}

@@ -20,9 +20,9 @@ from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.provenance import software
 from pipeline.archive.sheets import contact_sheet
 from pipeline.errors import PentimentoError
-from pipeline.generation.sampling import GROUP, load_generator, sample
+from pipeline.generation.sampling import GROUP, sample
 from pipeline.meaning import libraries
-from pipeline.models.gan import Generator
+from pipeline.models.generator import PictureGenerator
 from pipeline.progress import track
 
 REQUEST, GRID = "request.json", "grid.png"
@@ -30,17 +30,24 @@ GRID_COLUMNS, GRID_PICTURES = 8, 64
 
 
 def generate(
-    model: Path, out: Path, *, count: int, seed: int, truncation: float, label: str = "generate"
+    generator: PictureGenerator, model: Path, out: Path, *, count: int, seed: int, truncation: float
 ) -> int:
     """Fill a folder with pictures 000000.png … and grid.png; how many were not there yet.
 
+    Args:
+        generator: what was loaded from `model`.
+        model: its folder, which the request names by its hash.
+        out: the folder to fill.
+        count: pictures.
+        seed: picture i is a function of the model, the seed and i.
+        truncation: 0 to 1; lower is more typical and less varied.
+
     Raises:
-        PentimentoError: when `model` holds no generator, or `out` anything but the same request.
+        PentimentoError: when `out` holds anything but the same request.
     """
-    generator = load_generator(model)
     begin(out, request(model, seed, truncation))
     made = 0
-    for group in track(missing_groups(out, count), label):
+    for group in track(missing_groups(out, count), "generate"):
         made += write_group(generator, out, group, count=count, seed=seed, truncation=truncation)
     write_grid(out, count)
     return made
@@ -116,7 +123,7 @@ def missing_groups(out: Path, count: int) -> list[int]:
 
 
 def write_group(
-    generator: Generator, out: Path, group: int, *, count: int, seed: int, truncation: float
+    generator: PictureGenerator, out: Path, group: int, *, count: int, seed: int, truncation: float
 ) -> int:
     """Make and save the missing pictures of one group, below `count`; how many there were."""
     stop = min(group + GROUP, count)

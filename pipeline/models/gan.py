@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from pipeline.models.generator import PictureGenerator
 from pipeline.models.lite0 import Lite0
 
 BASE = 4  # pixels a side of the generator's first and the discriminator's last feature map
@@ -42,7 +43,7 @@ def to_pixels(pictures: Tensor) -> NDArray[np.uint8]:
     return pixels
 
 
-class Generator(nn.Module):
+class Generator(PictureGenerator):
     """Latent vectors to pictures.
 
     Args:
@@ -81,6 +82,12 @@ class Generator(nn.Module):
             x = block(x, style)
         pictures: Tensor = torch.tanh(self.to_rgb(functional.leaky_relu(_normalise(x), 0.2)))
         return pictures
+
+    def draw(self, seed: int, start: int, stop: int, truncation: float = 1.0) -> NDArray[np.uint8]:
+        """See `PictureGenerator.draw`."""
+        z = latents(seed, start, stop, self.latent).to(self.start.weight.device)
+        with torch.inference_mode():
+            return to_pixels(self(z, truncation))
 
     def _average(self) -> Tensor:
         device = self.start.weight.device

@@ -21,13 +21,14 @@ from pipeline.evaluation.generation import (
     nearest_training,
     spread,
 )
-from pipeline.generation.sampling import load_generator, sample
-from pipeline.models.gan import Generator
+from pipeline.generation.sampling import sample
+from pipeline.models.generator import PictureGenerator
 from pipeline.models.lite0 import embed
 from pipeline.models.registry import build, load_card
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.gan import views
+from pipeline.training.families import generators
+from pipeline.training.squares import views
 
 SHOWN = 12  # samples beside their nearest training pictures
 FEWEST = 8  # pictures of a split below which nothing can be said
@@ -45,12 +46,12 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Measure samples, an untrained generator's samples, and held-out pictures against the training split."""
-    generator = load_generator(inputs["generator"])
+    generator, card = generators.load(inputs["generator"]), load_card(inputs["generator"])
     train, held_out = _real(Shards(inputs["prepared"]), generator.side)
     trained = sample(generator, params.seed, 0, params.samples)
-    torch.manual_seed(load_card(inputs["generator"])["recipe"]["seed"])
-    fresh = build("gan_generator", load_card(inputs["generator"])["arguments"]).eval()
-    assert isinstance(fresh, Generator)
+    torch.manual_seed(card["recipe"]["seed"])
+    fresh = build(card["architecture"], card["arguments"]).eval()
+    assert isinstance(fresh, PictureGenerator)
     untrained = sample(fresh, params.seed, 0, params.samples)
 
     reference, real = embed(train), embed(held_out)

@@ -7,9 +7,9 @@ from pydantic import Field
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.generation.batch import generate
-from pipeline.models.registry import load_card
 from pipeline.params import StageParams
 from pipeline.stage import Context, Files, Metrics, Stage
+from pipeline.training.families import generators
 
 
 class Params(StageParams):
@@ -22,9 +22,10 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Write pictures 000000.png …, grid.png and request.json, which says what made them."""
+    generator = generators.load(inputs["generator"])
     with atomic_path(outputs["generated"]) as out:
-        generate(inputs["generator"], out, **params.model_dump())
-    return {"pictures": params.count, "side": load_card(inputs["generator"])["arguments"]["side"]}
+        generate(generator, inputs["generator"], out, **params.model_dump())
+    return {"pictures": params.count, "side": generator.side}
 
 
 STAGE = Stage(

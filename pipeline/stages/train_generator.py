@@ -1,4 +1,4 @@
-"""Train the generator: a GAN that learns what the archive's paintings look like, at 64 pixels."""
+"""Train the generator: a network that learns what the archive's paintings look like, at 64 pixels."""
 
 from __future__ import annotations
 
@@ -9,55 +9,35 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import Shards
 from pipeline.errors import PentimentoError
-from pipeline.models.gan import Discriminator, Generator
-from pipeline.models.registry import load_model, save_model
+from pipeline.models.registry import save_model
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.gan import Adversarial, GANTask, views
+from pipeline.training.families.generators import GeneratorFamily, GeneratorParams, load_start_weights
 from pipeline.training.loop import Trainer, first_only, make_fabric
-from pipeline.training.task import Schedule
+from pipeline.training.squares import views
 
-
-class Params(Schedule):
-    """The two networks, the pictures they see, and how they are trained."""
-
-    side: int = Field(ge=32, le=256)
-    views: int = Field(ge=1)
-    latent: int = Field(ge=8, le=1024)
-    width: int = Field(ge=4, le=256)
-    discriminator_width: int = Field(ge=4, le=256)
-    projected: bool
-    start_from: str | None
-    adversarial: Adversarial
+Params = GeneratorParams
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Train on views of the training split; the averaged generator becomes the model."""
     shards = Shards(inputs["prepared"])
     pictures = training_pictures(shards, params.side, params.views, params.seed)
+    family: GeneratorFamily = params.chosen
     torch.manual_seed(params.seed)
-    generator, discriminator = networks(params)
-    folder, start_sha256 = ctx.checkpoints, None
+    networks = family.networks(params.side)
+    folder, start_sha256 = params.checkpoints(ctx.checkpoints), None
     if params.start_from is not None:
-        start_sha256 = start(ctx.root / params.start_from, generator, discriminator)
+        load_start_weights(networks, ctx.root / params.start_from, params.family)
+        start_sha256 = tree_sha256(ctx.root / params.start_from)
         folder = folder / f"from-{start_sha256[:16]}"
-    task = GANTask(
-        pictures,
-        generator,
-        discriminator,
-        params.adversarial,
-        learning_rate=params.learning_rate,
-        batch_size=params.batch_size,
-        seed=params.seed,
-        grids=folder / "samples",
-    )
+    task = family.task(networks, pictures, params, folder / "samples")
     fabric = make_fabric()
     trainer = Trainer(task, params, folder, fabric)
     trained = trainer.fit("train generator")
@@ -65,13 +45,13 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     card = {
         "kind": "generator of paintings",
         "trained_on": {"works": len(shards.rows("train")), "views_of_each": params.views},
-        "recipe": params.model_dump(mode="json"),
+        "recipe": params.recipe(),
         "start_sha256": start_sha256,
         "limits": "Made at low resolution from few paintings: pictures are studies of colour and "
         "composition, not works of any artist.",
     }
     with atomic_path(outputs["generator"]) as model:
-        save_model(model, trained, "gan_generator", generator_arguments(params), card)
+        save_model(model, trained, family.architecture, family.arguments(params.side), card)
     last = trainer.history[-1]
     with atomic_path(outputs["plots"]) as plots:
         plots.mkdir()
@@ -83,8 +63,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         "epochs": len(trainer.history),
         "pictures": len(pictures),
         "parameters": {
-            "generator": sum(p.numel() for p in generator.parameters()),
-            "discriminator": sum(p.numel() for p in discriminator.parameters()),
+            name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()
         },
         **{name: round(value, 4) for name, value in last.items()},
     }
@@ -102,37 +81,6 @@ def training_pictures(shards: Shards, side: int, count: int, seed: int) -> NDArr
         raise PentimentoError(f"{shards.folder} has no picture in its training split")
     found = [views(shards[row], side, count, rng) for row in track(rows, "views of the pictures")]
     return np.stack([view for group in found for view in group])
-
-
-def networks(params: Params) -> tuple[Generator, Discriminator]:
-    """New networks, initialised from torch's global generator."""
-    return (
-        Generator(**generator_arguments(params)),
-        Discriminator(params.discriminator_width, params.side, params.projected),
-    )
-
-
-def generator_arguments(params: Params) -> dict[str, int]:
-    """What a generator is built from."""
-    return {"latent": params.latent, "width": params.width, "side": params.side}
-
-
-def start(folder: Path, generator: Generator, discriminator: Discriminator) -> str:
-    """Fill both networks with the weights saved in a folder; their SHA-256.
-
-    Raises:
-        PentimentoError: when the folder is missing, or its networks are of another shape.
-    """
-    for path, network in ((folder, generator), (folder / "discriminator", discriminator)):
-        saved, _ = load_model(path)
-        try:
-            network.load_state_dict(saved.state_dict())
-        except RuntimeError:
-            raise PentimentoError(
-                f"{path} does not fit train_generator's side, latent, width, discriminator_width and "
-                "projected; set those of its card.json, or start_from: null"
-            ) from None
-    return tree_sha256(folder)
 
 
 def _copy_grids(source: Path, target: Path, epochs: int) -> None:

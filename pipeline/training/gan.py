@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -178,44 +177,6 @@ def gradient_penalty(discriminator: nn.Module, real: list[Tensor]) -> Tensor:
         scores = discriminator(*inputs)
         gradients = torch.autograd.grad(scores.sum(), inputs, create_graph=True)
     return torch.stack([g.square().flatten(1).sum(1).mean() for g in gradients]).sum()
-
-
-def views(
-    picture: NDArray[np.uint8], side: int, count: int, rng: np.random.Generator
-) -> list[NDArray[np.uint8]]:
-    """Square views of a picture: first its largest central square, then random crops, squeezed a little.
-
-    Args:
-        picture: (H, W, 3), 8 bit.
-        side: pixels a side of a view.
-        count: how many views.
-        rng: source of the random crops.
-
-    Returns:
-        `count` arrays of shape (side, side, 3).
-    """
-    height, width = picture.shape[:2]
-    short = min(height, width)
-    found = []
-    for number in range(count):
-        h = w = short
-        if number:
-            share = rng.uniform(0.75, 1.0)
-            stretch = rng.uniform(1.0, 1.25)  # at most a quarter more of the longer side, squeezed
-            h = w = max(1, int(short * share))
-            if height >= width:
-                h = min(height, int(h * stretch))
-            else:
-                w = min(width, int(w * stretch))
-        spare = height - h, width - w
-        top, left = (
-            (int(rng.integers(0, spare[0] + 1)), int(rng.integers(0, spare[1] + 1)))
-            if number
-            else (spare[0] // 2, spare[1] // 2)
-        )
-        crop = picture[top : top + h, left : left + w]
-        found.append(cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8))
-    return found
 
 
 def to_tensor(pictures: NDArray[np.uint8]) -> Tensor:

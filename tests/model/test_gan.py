@@ -8,6 +8,7 @@ from torch import nn
 from pipeline.models.gan import Discriminator, Generator, Projection, latents, to_pixels
 from pipeline.training import gan
 from pipeline.training.loop import Trainer, make_fabric
+from pipeline.training.squares import views
 from pipeline.training.task import Schedule
 
 SIDE, LATENT, WIDTH = 16, 8, 4
@@ -186,7 +187,7 @@ def test_training_moves_the_average_towards_the_pictures(tmp_path):
 def test_views_start_with_the_central_square_and_have_one_size():
     picture = np.zeros((60, 30, 3), np.uint8)
     picture[15:45] = 200
-    found = gan.views(picture, 16, 5, np.random.default_rng(0))
+    found = views(picture, 16, 5, np.random.default_rng(0))
     assert all(view.shape == (16, 16, 3) and view.dtype == np.uint8 for view in found)
     assert (found[0] == 200).all()
     assert any(not np.array_equal(found[0], view) for view in found[1:])
@@ -194,7 +195,7 @@ def test_views_start_with_the_central_square_and_have_one_size():
 
 @pytest.mark.parametrize("shape", [(8, 300, 3), (300, 8, 3), (1, 1, 3)])
 def test_views_of_extreme_shapes(shape):
-    found = gan.views(np.full(shape, 7, np.uint8), 16, 3, np.random.default_rng(0))
+    found = views(np.full(shape, 7, np.uint8), 16, 3, np.random.default_rng(0))
     assert all((view == 7).all() for view in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
@@ -22,9 +24,13 @@ from pipeline import __main__ as door
 from pipeline.archive.shards import INDEX, write_shards
 from pipeline.catalog.sets import augmentation, balance
 from pipeline.errors import PentimentoError
+from pipeline.models.generator import PictureGenerator
 from pipeline.models.registry import ARCHITECTURES, architecture
 from pipeline.params import known_keys, read_params
 from pipeline.training.families.classifiers import CLASSIFIERS, ClassifierFamily, ClassifierParams
+from pipeline.training.families.generators import GENERATORS, GeneratorFamily, GeneratorParams
+from pipeline.training.task import Batch, Row
+from tests.conftest import ROOT
 
 SCHOOLS = ("Blue", "Red")
 
@@ -61,19 +67,87 @@ def toy() -> Iterator[None]:
     del ARCHITECTURES["mean_colour"]
 
 
+class OneColour(PictureGenerator):
+    """Pictures of one colour, the learnt one and a little of the seed's own."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+        self.colour = nn.Parameter(torch.zeros(3))
+
+    def forward(self, count: int) -> Tensor:
+        return self.colour.expand(count, 3)
+
+    def draw(self, seed: int, start: int, stop: int, truncation: float = 1.0) -> NDArray[np.uint8]:
+        draws = [np.random.default_rng((seed, index)).integers(0, 20, 3) for index in range(start, stop)]
+        colours = self(stop - start).detach().numpy() * 255 + truncation * np.array(draws)
+        return np.broadcast_to(
+            colours.clip(0, 255).astype(np.uint8)[:, None, None], (stop - start, self.side, self.side, 3)
+        )
+
+
+class ColourTask:
+    """The squared distance to the mean colour of the pictures."""
+
+    averaged = "generator"
+    monitor = None
+
+    def __init__(self, network: nn.Module, pictures: NDArray[np.uint8], rate: float) -> None:
+        self.networks = {"generator": network}
+        self.phases = [("all", "generator", torch.optim.SGD(network.parameters(), rate))]
+        self.colours = torch.from_numpy(pictures.mean(axis=(1, 2)).astype(np.float32) / 255)
+
+    def batches(self, epoch: int, rank: int, processes: int) -> Iterator[Batch]:
+        yield {"colours": self.colours}
+
+    def loss(self, phase: str, batch: Batch, networks: dict[str, nn.Module]) -> tuple[Tensor, Row]:
+        wanted = batch["colours"]
+        loss = (networks["generator"](len(wanted)) - wanted).square().mean()
+        return loss, {"loss": loss.item()}
+
+    def validate(self, network: nn.Module, epoch: int) -> Row:
+        return {}
+
+
+class ToyGenerator(GeneratorFamily):
+    """`family: toy`, without parameters."""
+
+    architecture = "one_colour"
+
+    def arguments(self, side: int) -> dict[str, Any]:
+        return {"side": side}
+
+    def networks(self, side: int) -> dict[str, nn.Module]:
+        return {"generator": OneColour(side)}
+
+    def task(
+        self, networks: Any, pictures: NDArray[np.uint8], params: GeneratorParams, grids: Path
+    ) -> ColourTask:
+        return ColourTask(networks["generator"], pictures, params.learning_rate)
+
+
+@pytest.fixture
+def toy_generator() -> Iterator[None]:
+    architecture("one_colour")(OneColour)
+    GENERATORS.register("toy")(ToyGenerator)
+    yield
+    GENERATORS.remove("toy")
+    del ARCHITECTURES["one_colour"]
+
+
 @pytest.fixture
 def prepared(project: Path) -> Path:
-    """Twelve works, blue or red; the project's settings are those of a tiny run."""
+    """Sixteen works, blue or red; the project's settings are those of a tiny run."""
     folder = project / "data" / "prepared"
     rng = np.random.default_rng(0)
     pictures, rows = [], []
-    for n in range(12):
+    for n in range(16):
         picture = rng.integers(0, 90, (40, 40, 3)).astype(np.uint8)
         picture[..., 2 if n % 2 == 0 else 0] += 150
         pictures.append((f"w{n}", picture))
         rows.append(
             {
-                "id": f"w{n}", "split": "train" if n < 8 else ("val" if n < 10 else "test"), "title": "t",
+                "id": f"w{n}", "split": "train" if n < 8 else ("val" if n < 12 else "test"), "title": "t",
                 "artist": "a", "year": 1800, "school": SCHOOLS[n % 2], "school_origin": "recorded",
                 "tags": [], "group": n, "repeat": 1, "weight": 1.0, "strength": 0.0,
             }
@@ -116,6 +190,32 @@ def test_a_classifier_family_is_trained_judged_and_used(
     run = CliRunner().invoke(app, ["classify", "blue.png", "--json"])
     assert run.exit_code == 0, run.output
     assert json.loads(run.stdout)[0]["school"] == "Blue"
+
+
+def test_a_generator_family_is_trained_judged_and_used(
+    prepared: Path, toy_generator: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
+    shutil.copytree(ROOT / "pretrained" / "generator", prepared / "pretrained" / "generator")
+    values = read_params(prepared / "params.yaml")
+    values["train_generator"] |= {
+        "family": "toy", "side": 32, "views": 1, "start_from": None, "epochs": 20, "learning_rate": 1.0,
+        "ema_decay": 0.0,
+    }  # fmt: skip
+    values["evaluate_generator"] |= {"samples": 16, "subset": 8, "repeats": 10}
+    values["generate"] |= {"count": 3}
+    (prepared / "params.yaml").write_text(json.dumps(values))
+    for name in ("train_generator", "evaluate_generator", "generate"):
+        assert stage(monkeypatch, name) == 0, name
+    made = np.asarray(Image.open(prepared / "data/generated/000002.png")).reshape(-1, 3)
+    assert (made == made[0]).all()
+    mean = np.array([120, 45, 120])  # of red and blue works; noise of 0 to 90 is in all channels
+    assert np.abs(made[0] - mean).max() < 25
+    run = CliRunner().invoke(app, ["generate", "studies", "-n", "3", "--seed", "0"])
+    assert run.exit_code == 0, run.output
+    assert (Path("studies") / "000002.png").read_bytes() == (
+        prepared / "data/generated/000002.png"
+    ).read_bytes()
 
 
 def test_checkpoints_of_other_code_are_not_used(prepared: Path, toy: None) -> None:

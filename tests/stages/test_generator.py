@@ -41,16 +41,18 @@ def prepared(tmp_path_factory):
 
 def params(epochs=2, **changes) -> train_generator.Params:
     values = {
-        "side": SIDE, "views": 2, "latent": 8, "width": 4, "discriminator_width": 4,
-        "projected": False, "start_from": None,
+        "family": "gan", "side": SIDE, "views": 2, "start_from": None,
         "epochs": epochs, "batch_size": 8, "learning_rate": 0.001, "cosine": False,
         "ema_decay": 0.9, "clip_norm": 0.0, "patience": 0, "seed": 0,
-        "adversarial": {
-            "discriminator_rate": 0.001, "augment": 1.0, "r1_weight": 1.0, "r1_every": 2,
-            "grid_every": 1, "precision": "fp32",
+        "gan": {
+            "latent": 8, "width": 4, "discriminator_width": 4, "projected": False,
+            "adversarial": {
+                "discriminator_rate": 0.001, "augment": 1.0, "r1_weight": 1.0, "r1_every": 2,
+                "grid_every": 1, "precision": "fp32",
+            },
         },
     }  # fmt: skip
-    return train_generator.Params.model_validate(values | changes)
+    return train_generator.Params.current().model_validate(values | changes)
 
 
 def context_of(stage, root) -> Context:

@@ -8,8 +8,9 @@ import torch
 
 from pipeline.errors import PentimentoError
 from pipeline.generation import batch
-from pipeline.generation.sampling import GROUP, load_generator, sample
+from pipeline.generation.sampling import GROUP, sample
 from pipeline.models.gan import Discriminator, Generator
+from pipeline.models.generator import load_generator
 from pipeline.models.registry import save_model
 
 SIZES = {"latent": 8, "width": 4, "side": 16}
@@ -26,6 +27,10 @@ def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model") / "generator"
     save_model(folder, Generator(**SIZES), "gan_generator", SIZES, {})
     return folder
+
+
+def generate(model, out, **request) -> int:
+    return batch.generate(load_generator(model), model, out, **request)
 
 
 def contents(folder) -> dict[str, bytes]:
@@ -53,52 +58,52 @@ def test_seed_and_truncation_change_the_pictures(model):
 
 def test_a_stopped_request_goes_on_to_the_same_bytes(model, tmp_path):
     count = GROUP + 6
-    assert batch.generate(model, tmp_path / "whole", count=count, seed=0, truncation=0.8) == count
+    assert generate(model, tmp_path / "whole", count=count, seed=0, truncation=0.8) == count
     out = tmp_path / "stopped"
-    batch.generate(model, out, count=count, seed=0, truncation=0.8)
+    generate(model, out, count=count, seed=0, truncation=0.8)
     for name in (batch.GRID, "000003.png", "000017.png", "000021.png"):
         (out / name).unlink()
     (out / ".000003.4194305.partial.png").write_bytes(b"half")
-    assert batch.generate(model, out, count=count, seed=0, truncation=0.8) == 3
+    assert generate(model, out, count=count, seed=0, truncation=0.8) == 3
     assert contents(out) == contents(tmp_path / "whole")
 
 
 def test_a_larger_request_keeps_the_pictures_of_a_smaller_one(model, tmp_path):
-    batch.generate(model, tmp_path, count=3, seed=0, truncation=1.0)
+    generate(model, tmp_path, count=3, seed=0, truncation=1.0)
     before = (tmp_path / "000002.png").stat().st_mtime_ns
-    assert batch.generate(model, tmp_path, count=5, seed=0, truncation=1.0) == 2
+    assert generate(model, tmp_path, count=5, seed=0, truncation=1.0) == 2
     assert (tmp_path / "000002.png").stat().st_mtime_ns == before
 
 
 @pytest.mark.parametrize(("seed", "truncation", "named"), [(1, 1.0, "seed"), (0, 0.5, "truncation")])
 def test_another_request_is_refused(model, tmp_path, seed, truncation, named):
-    batch.generate(model, tmp_path, count=2, seed=0, truncation=1.0)
+    generate(model, tmp_path, count=2, seed=0, truncation=1.0)
     before = contents(tmp_path)
     with pytest.raises(PentimentoError, match=named):
-        batch.generate(model, tmp_path, count=2, seed=seed, truncation=truncation)
+        generate(model, tmp_path, count=2, seed=seed, truncation=truncation)
     assert contents(tmp_path) == before
 
 
 def test_a_folder_of_something_else_is_refused(model, tmp_path):
     (tmp_path / "diary.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(PentimentoError, match="not empty"):
-        batch.generate(model, tmp_path, count=2, seed=0, truncation=1.0)
+        generate(model, tmp_path, count=2, seed=0, truncation=1.0)
     assert contents(tmp_path) == {"diary.txt": b"mine"}
     with pytest.raises(PentimentoError, match="is a file"):
-        batch.generate(model, tmp_path / "diary.txt", count=2, seed=0, truncation=1.0)
+        generate(model, tmp_path / "diary.txt", count=2, seed=0, truncation=1.0)
     with pytest.raises(PentimentoError, match=r"x cannot be written: .*diary\.txt is a file"):
-        batch.generate(model, tmp_path / "diary.txt/a/x", count=2, seed=0, truncation=1.0)
+        generate(model, tmp_path / "diary.txt/a/x", count=2, seed=0, truncation=1.0)
 
 
 @pytest.mark.parametrize("text", ["{", "[]"])
 def test_a_damaged_request_is_said(model, tmp_path, text):
     (tmp_path / batch.REQUEST).write_text(text, encoding="utf-8")
     with pytest.raises(PentimentoError, match="damaged"):
-        batch.generate(model, tmp_path, count=2, seed=0, truncation=1.0)
+        generate(model, tmp_path, count=2, seed=0, truncation=1.0)
 
 
 def test_the_request_says_what_made_the_pictures(model, tmp_path):
-    batch.generate(model, tmp_path, count=1, seed=5, truncation=0.5)
+    generate(model, tmp_path, count=1, seed=5, truncation=0.5)
     found = json.loads((tmp_path / batch.REQUEST).read_text(encoding="utf-8"))
     assert (found["seed"], found["truncation"]) == (5, 0.5)
     assert len(found["model_sha256"]) == 64
