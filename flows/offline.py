@@ -26,7 +26,7 @@ _PORT = 4200  # of Prefect's server, unless something else has it
 _PATIENCE = 180  # seconds for a server to start
 
 
-def settle() -> None:
+def configure_prefect() -> None:
     """Set what the user's environment does not set; call before Prefect is imported."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)

@@ -19,7 +19,7 @@ _NOT_TO_SHARE = ("onnxruntime", "openvino", "pyvips", "torch")
 _TASKS = Path("/proc/self/task")
 
 
-def settle() -> None:
+def configure_process() -> None:
     """For this process, if numpy is not loaded yet, and for those that it starts."""
     for name in _ONE_THREAD:
         os.environ[name] = "1"

@@ -18,7 +18,7 @@ from multiprocessing.connection import wait
 from threading import Lock, Thread
 from typing import Any, Protocol
 
-from flows.processes import keep_memory, may_fork, settle
+from flows.processes import configure_process, keep_memory, may_fork
 from pipeline.errors import PentimentoError
 from pipeline.restoration.runs.shard import Shard, killed, left, run_shard
 
@@ -47,7 +47,7 @@ class HeadStart:
     def begin(self, processes: int) -> None:
         """Start so many; not for one, which may need no process of its own."""
         if self._runner == "local" and processes > 1:
-            settle()
+            configure_process()
             self.pool = LocalPool(self._workers, processes)
 
     def __enter__(self) -> HeadStart:
@@ -78,7 +78,7 @@ def open_workers(
         raise PentimentoError(f"unknown runner '{runner}'; known are: {', '.join(RUNNERS)}")
     if begun is not None:
         return nullcontext(begun)
-    settle()
+    configure_process()
     if runner == "dask":
         return _dask(workers)
     if runner == "ray":

@@ -37,7 +37,7 @@ def nightly(
     except (ZoneInfoNotFoundError, ValueError):
         raise PentimentoError(f"unknown time zone '{timezone}'; give one like Europe/Amsterdam") from None
     root = paths.project_root()
-    offline.settle()
+    offline.configure_prefect()
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.schedules import Cron
 

@@ -68,7 +68,7 @@ def restore(
     """
     from flows import processes
 
-    processes.settle()  # before numpy is loaded
+    processes.configure_process()  # before numpy is loaded
 
     from flows.archive import preview
     from flows.requests import build_request
@@ -94,7 +94,7 @@ def _run(request: Request, runner: str, workers: int, prefect: bool) -> dict[str
     if prefect:
         from flows import offline
 
-        offline.settle()
+        offline.configure_prefect()
         from flows.restore import run_request
 
         offline.start_server()

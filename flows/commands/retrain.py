@@ -58,7 +58,7 @@ def run_flow(root: Path, sync: bool = True, on_drift: OnDrift = "warn") -> dict[
 
     if not (sync and changes(root).any) and not any(node.reason for node in stages.plan(root)):
         return {"seconds": {}, "drift": []}
-    offline.settle()
+    offline.configure_prefect()
     from flows.retrain import retrain as flow
 
     offline.start_server()

@@ -1,7 +1,7 @@
 """Packs: what is dear to compute and large is appended to one file of the state folder, once, ever.
 
 The file is only ever appended to. Where something lies in it is the ledger's to know, which records a
-place after `flush` has flushed the bytes: whatever a kill leaves behind at the end is never looked at. A
+place after `flush` has written the bytes to disk: whatever a kill leaves behind at the end is never looked at. A
 pack that was deleted or cut off is filled again; one whose bytes were altered is found out by the
 checksum that a place carries.
 """

@@ -95,7 +95,7 @@ def manifolds(real: Features, fake: Features, neighbours: int = 3) -> Manifolds:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NearestWorks:
     """The nearest training picture of each sample, and whether samples are suspiciously near.
 
     `copied` is the share of samples that lie nearer to a training picture than any, or nearly any
@@ -109,13 +109,13 @@ class Neighbours:
     real_median: float
 
 
-def nearest_training(samples: Features, held_out: Features, train: Features) -> Neighbours:
+def nearest_training(samples: Features, held_out: Features, train: Features) -> NearestWorks:
     """Check samples for memorised training pictures, by Euclidean distance of features."""
     between = distances(samples, train)
     index = between.argmin(axis=1)
     distance = between[np.arange(len(between)), index]
     real = distances(held_out, train).min(axis=1)
-    return Neighbours(
+    return NearestWorks(
         index,
         distance,
         copied=round(float((distance < np.quantile(real, 0.05)).mean()), 4),

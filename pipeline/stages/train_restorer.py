@@ -27,7 +27,7 @@ from pipeline.restoration.methods.fill import fillers
 from pipeline.restoration.methods.interface import Mask, Pixels
 from pipeline.restoration.methods.steps import ClassicalName
 from pipeline.stage import Context, Files, Metrics, Stage
-from pipeline.training.adversarial import Adversarial, AdversarialTask, AdversarialTrainer
+from pipeline.training.adversarial import AdversarialTask, AdversarialTrainer, PatchAdversarial
 from pipeline.training.loop import Trainer, first_only, make_fabric
 from pipeline.training.restorer import Examples, RestorerTask
 from pipeline.training.task import Schedule
@@ -55,7 +55,7 @@ class Params(Schedule):
     examples: Examples
     fft_weight: float = Field(ge=0.0)
     bf16: bool
-    adversarial: Adversarial
+    adversarial: PatchAdversarial
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
@@ -121,7 +121,7 @@ def make_trainer(task: RestorerTask, params: Params, folder: Path, fabric: Fabri
     return AdversarialTrainer(AdversarialTask(task, discriminator, settings), params, folder, fabric)
 
 
-def stakes(settings: Adversarial, trainer: Trainer) -> dict[str, Any]:
+def stakes(settings: PatchAdversarial, trainer: Trainer) -> dict[str, Any]:
     """What the discriminator brought and cost, of the epoch that is kept; nothing without one."""
     if settings.weight == 0:
         return {}

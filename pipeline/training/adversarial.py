@@ -26,7 +26,7 @@ from pipeline.training.task import Batch, Row
 _BETAS = (0.5, 0.999)  # Adam's: less momentum, as two networks that chase each other need
 
 
-class Adversarial(StageParams):
+class PatchAdversarial(StageParams):
     """How much the discriminator counts, and since when; a group inside the trainer's parameters."""
 
     weight: float = Field(ge=0.0)
@@ -45,7 +45,7 @@ class AdversarialTask:
     Args:
         restorer: the task as it is without: data, penalty of the pixels, validation.
         discriminator: tells what was filled from what was painted.
-        settings: see `Adversarial`.
+        settings: see `PatchAdversarial`.
     """
 
     averaged = "restorer"
@@ -53,7 +53,7 @@ class AdversarialTask:
     monitor: tuple[str, bool] | None = None
 
     def __init__(
-        self, restorer: RestorerTask, discriminator: PatchDiscriminator, settings: Adversarial
+        self, restorer: RestorerTask, discriminator: PatchDiscriminator, settings: PatchAdversarial
     ) -> None:
         self.restorer, self.discriminator, self.settings = restorer, discriminator, settings
         self.networks: dict[str, nn.Module] = {**restorer.networks, "discriminator": discriminator}

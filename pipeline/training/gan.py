@@ -28,7 +28,7 @@ GRID = 6  # samples a side of the grids drawn while training
 BETAS = (0.0, 0.99)  # Adam's: no momentum, as two networks that chase each other need
 
 
-class Adversarial(StageParams):
+class GanAdversarial(StageParams):
     """How the two networks play against each other; a group inside the trainer's parameters."""
 
     discriminator_rate: float = Field(gt=0, le=0.1)
@@ -45,7 +45,7 @@ class GANTask:
     Args:
         pictures: (N, side, side, 3), 8-bit sRGB; each is shown once an epoch, half of them mirrored.
         generator, discriminator: the two networks; the generator gets the moving average.
-        settings: see `Adversarial`.
+        settings: see `GanAdversarial`.
         learning_rate: the generator's; the discriminator's is in `settings`.
         batch_size: pictures per update, over all processes.
         seed: of the order, the flips and the latent vectors.
@@ -60,7 +60,7 @@ class GANTask:
         pictures: NDArray[np.uint8],
         generator: Generator,
         discriminator: Discriminator,
-        settings: Adversarial,
+        settings: GanAdversarial,
         *,
         learning_rate: float,
         batch_size: int,

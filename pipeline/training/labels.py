@@ -17,7 +17,7 @@ Floats = NDArray[np.float32]
 NO_SCHOOL = -1
 
 
-class Use(Protocol):
+class SamplingPlan(Protocol):
     """How N works are used, each of shape (N,); see `Plan` in catalog/sets/balance.py."""
 
     @property
@@ -40,7 +40,7 @@ class Balancing(Protocol):
     def method(self) -> str:
         """The method's name in params."""
 
-    def plan(self, classes: Sequence[str]) -> Use:
+    def plan(self, classes: Sequence[str]) -> SamplingPlan:
         """How works of these classes are used."""
 
     def synthesise(self, features: Descriptions, classes: Sequence[str]) -> tuple[Descriptions, list[str]]:

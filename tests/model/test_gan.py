@@ -19,9 +19,9 @@ def _on_the_cpu(monkeypatch):
     monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
 
 
-def settings(**changes) -> gan.Adversarial:
+def settings(**changes) -> gan.GanAdversarial:
     values = {"discriminator_rate": 1e-3, "augment": 1.0, "r1_weight": 1.0, "r1_every": 2}
-    return gan.Adversarial(**values | {"grid_every": 1, "precision": "fp32"} | changes)
+    return gan.GanAdversarial(**values | {"grid_every": 1, "precision": "fp32"} | changes)
 
 
 def task(folder, projected=False, **changes) -> gan.GANTask:

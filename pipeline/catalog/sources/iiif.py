@@ -21,8 +21,8 @@ from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, spelt
 from pipeline.catalog.sources.iiif_documents import Documents, is_web
 from pipeline.catalog.sources.iiif_image import Size, addresses
 from pipeline.catalog.sources.iiif_manifest import (
-    Canvas,
     Collection,
+    IIIFCanvas,
     Manifest,
     Picture,
     fields_of,
@@ -197,7 +197,7 @@ class _Walk:
             for picture in canvas.pictures
         ]
 
-    def _view(self, manifest: Manifest, canvas: Canvas, fallback: str, picture: Picture) -> _View:
+    def _view(self, manifest: Manifest, canvas: IIIFCanvas, fallback: str, picture: Picture) -> _View:
         records, languages = (manifest.record, canvas.record), self._spec.languages
         record = {"manifest": manifest.record, "canvas": canvas.record} | rights_of(
             manifest.record, languages

@@ -51,7 +51,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Canvas:
+class IIIFCanvas:
     """One view of a manifest, with its pictures."""
 
     id: str | None
@@ -65,7 +65,7 @@ class Manifest:
 
     id: str | None
     record: dict[str, Any]
-    canvases: tuple[Canvas, ...]
+    canvases: tuple[IIIFCanvas, ...]
 
 
 @dataclass(frozen=True)
@@ -178,7 +178,7 @@ def _manifest(document: dict[str, Any]) -> Manifest:
     return Manifest(
         id_of(document),
         _described(document),
-        tuple(Canvas(id_of(c), _described(c), tuple(_pictures(c))) for c in canvases),
+        tuple(IIIFCanvas(id_of(c), _described(c), tuple(_pictures(c))) for c in canvases),
     )
 
 

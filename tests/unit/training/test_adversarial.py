@@ -11,9 +11,9 @@ from pipeline.models.patchgan import PatchDiscriminator
 from pipeline.models.unet import ResidualUNet
 from pipeline.stages.train_restorer import Params, make_task, make_trainer, stakes
 from pipeline.training.adversarial import (
-    Adversarial,
     AdversarialTask,
     AdversarialTrainer,
+    PatchAdversarial,
     steepness,
 )
 from pipeline.training.loop import Trainer, make_fabric
@@ -215,4 +215,4 @@ def test_sharpness_is_measured_in_the_holes(tmp_path):
 
 def test_settings_are_checked():
     with pytest.raises(ValueError, match="weight"):
-        Adversarial(**(OFF | {"weight": -1.0}))
+        PatchAdversarial(**(OFF | {"weight": -1.0}))

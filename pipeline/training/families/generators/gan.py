@@ -13,7 +13,7 @@ from torch import nn
 
 from pipeline.models.gan import Discriminator, Generator
 from pipeline.training.families.generators.base import GENERATORS, GeneratorFamily, GeneratorParams
-from pipeline.training.gan import Adversarial, GANTask
+from pipeline.training.gan import GanAdversarial, GANTask
 
 
 @GENERATORS.register("gan")
@@ -25,7 +25,7 @@ class GAN(GeneratorFamily):
     width: int = Field(ge=4, le=256)
     discriminator_width: int = Field(ge=4, le=256)
     projected: bool
-    adversarial: Adversarial
+    adversarial: GanAdversarial
 
     def arguments(self, side: int) -> dict[str, Any]:
         """What models/gan.py builds the generator from."""
