@@ -1,6 +1,6 @@
-"""Restore an archive: the run around the workers, with or without Prefect. No Prefect here.
+"""Restore an archive: the run around the workers. It is the same with Prefect and without.
 
-A plain pool and Prefect tasks call the same `Workers.run`; ledger and bytes are the same.
+A plain pool and Prefect tasks both call `Workers.run`, so ledger and bytes are the same.
 """
 
 from __future__ import annotations

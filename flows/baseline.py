@@ -1,4 +1,4 @@
-"""The data of the last run, kept aside, so that the next run can say whether its own have drifted."""
+"""A copy of the last run's data, so that the next run can detect drift."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pipeline import environment, paths
 from pipeline.archive.atomic import atomic_path
 from pipeline.archive.fixity import file_sha256, value_sha256
 
-_KEPT = (paths.FEATURES, paths.WORKS)  # the works last: what has works is whole
+_KEPT = (paths.FEATURES, paths.WORKS)  # the works last: a folder with works is complete
 
 
 def folder(root: Path) -> Path:
-    """Where the data of the project's last run are kept; a worktree beside it has its own."""
+    """The folder with the data of the project's last run; each worktree has its own."""
     return environment.state_dir(root) / paths.LAST_DATA / value_sha256(str(root.resolve()))[:12]
 
 
 def keep(root: Path) -> None:
-    """Keep the data as they are now, for the next run to be compared with."""
+    """Keep a copy of the current data; the next run compares its data with it."""
     for name in _KEPT:
         target = folder(root) / name.name
         if not (root / name).exists():
@@ -31,13 +31,13 @@ def keep(root: Path) -> None:
 
 
 def begin(root: Path) -> None:
-    """Before a run: if none has kept its data yet, those that are there are the ones to compare with."""
+    """Before a run: keep the current data, unless an earlier run has kept its own."""
     if not (folder(root) / paths.WORKS.name).exists() and (root / paths.WORKS).exists():
         keep(root)
 
 
 def moved(root: Path) -> bool:
-    """Whether there are data of an earlier run, and today's are not the same bytes."""
+    """Whether an earlier run's data exist and differ from the current data."""
     before, now = folder(root) / paths.WORKS.name, root / paths.WORKS
     return before.exists() and now.exists() and file_sha256(before) != file_sha256(now)
 
@@ -56,7 +56,7 @@ def compare(root: Path) -> dict[str, Any]:
 
 
 def _link(source: Path, target: Path) -> None:
-    """The same bytes under a second name: stages and DVC replace files, they never write into them."""
+    """Hard-link a file. This is safe, because stages and DVC replace files and never write into them."""
     try:
         os.link(source.resolve(), target)
     except OSError:  # another file system

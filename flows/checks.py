@@ -1,4 +1,4 @@
-"""What `pentimento check` looks at; each check is a function that returns a detail or raises."""
+"""The checks of `pentimento check`; each is a function that returns a detail or raises."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIN_FREE_GB = 5
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at."""
+    """The result of one check."""
 
     name: str
     ok: bool
@@ -28,7 +28,7 @@ class Check:
 
 
 def run_all(root: Path) -> list[Check]:
-    """All checks, in the order in which a fault would bite."""
+    """Run all checks, the most basic first."""
     checks: dict[str, Callable[[Path], str]] = {
         "git": _git,
         paths.DAG.name: _dag,

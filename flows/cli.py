@@ -1,4 +1,4 @@
-"""The person's door: `pentimento …`."""
+"""The command line: `pentimento …`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ for panel, commands in PANELS.items():
 
 
 def main() -> None:
-    """Run the command line; an error that was foreseen is one line and exit code 1."""
+    """Run the command line; an expected error prints one line and exits with code 1."""
     from pipeline.errors import PentimentoError, explain_machine
 
     try:

@@ -1,4 +1,4 @@
-"""The works in the workspace against those of before: of a git revision, or of the last run."""
+"""Compare the works in the workspace with earlier ones: those of a git revision or of the last run."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def compare_tables(
         root: folder of the project.
         before: works, as in `data/works.parquet`.
         features: descriptions (N, D) of their pictures, or None.
-        where: whose the earlier works are, in words.
-        level: chance of any alarm where nothing differs.
+        where: the origin of the earlier works, for messages.
+        level: probability of a false alarm.
 
     Returns:
         `works`: how many there were and are; `turnover`: ids of new, gone and changed works; `whole` and

@@ -35,7 +35,7 @@ def generate_groups(
 def generate_flow(
     out: str, n: int = 64, seed: int = 0, model: str | None = None, truncation: float = 0.9
 ) -> int:
-    """Fill a folder with pictures of a generator, going on where an earlier run stopped.
+    """Fill a folder with pictures of a generator, and continue where an earlier run stopped.
 
     Args:
         out: folder of the pictures; empty, or of the same request.
@@ -50,7 +50,7 @@ def generate_flow(
     Raises:
         PentimentoError: when the model is no generator, or the folder holds anything else.
     """
-    # Imported here: `prefect deploy` loads this file in several threads, which torch does not bear.
+    # Imported here: `prefect deploy` loads this file in several threads, which torch does not support.
     from pipeline.generation import batch
 
     source = Path(model) if model else paths.project_root() / paths.GENERATOR

@@ -112,7 +112,7 @@ def best_of(report: Mapping[str, Any], methods: Sequence[Any]) -> Any:
 
 
 def require_params(file: Path, columns: str) -> None:
-    """Refuse, before anything is computed, columns that params.yaml cannot hold a method of."""
+    """Refuse columns that params.yaml has no method for, before anything is computed."""
     from pipeline.catalog.missing.impute_table import parse_columns
 
     write_methods(file, {one.name: "leave" for one in parse_columns(columns)}, dry_run=True)

@@ -1,6 +1,6 @@
-"""Prefect on a machine without a network: its settings, and a server of our own where none is configured.
+"""Prefect without a network: its settings, and a local server unless one is configured.
 
-PREFECT_API_URL, or a profile of Prefect's, configures one.
+PREFECT_API_URL or a Prefect profile configures a server.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PATIENCE = 180  # seconds for a server to start
 
 
 def configure_prefect() -> None:
-    """Set what the user's environment does not set; call before Prefect is imported."""
+    """Set Prefect's variables that the environment does not set; call before Prefect is imported."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
 
@@ -35,8 +35,8 @@ def configure_prefect() -> None:
 def start_server() -> None:
     """Start the temporary server, unless another one is configured; it ends when this process ends.
 
-    SIGTERM then ends this process in order, so that the server does not stay behind. The server does not
-    hear Ctrl-C, which reaches it, too, at a terminal: without it a flow cannot end, but tries to reach it.
+    SIGTERM then exits this process normally, so that the server ends too. A terminal sends Ctrl-C to the
+    server as well. The server ignores it, because a flow needs the server to end.
     """
     from prefect.client.orchestration import get_client
 
@@ -50,9 +50,9 @@ def start_server() -> None:
 
 @contextmanager
 def scheduling_server() -> Iterator[str]:
-    """A server that starts runs by a schedule, which the temporary one does not; yields its API's address.
+    """Start a server that runs schedules, which the temporary server does not; yields the address of its API.
 
-    It ends with the context; what it knows of runs stays in Prefect's database. It does not hear Ctrl-C.
+    The server ends with the context. Its record of runs stays in Prefect's database. It ignores Ctrl-C.
 
     Raises:
         PentimentoError: when it does not start.

@@ -1,4 +1,4 @@
-"""Programs change params.yaml here: comments and other values stay, a file is written whole or not at all."""
+"""Change values in params.yaml; comments and other values stay. The write is atomic."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _set(params: Any, dotted: str, value: Any) -> Iterator[Change]:
         return
     yield dotted, _plain(old), value
     if isinstance(old, list) and isinstance(value, list):
-        old[:] = value  # in place, so that it is still written on one line
+        old[:] = value  # in place, so it is still written on one line
     else:
         params[key] = _flow(value)
 

@@ -26,7 +26,7 @@ OnDrift = Literal["warn", "stop"]
 
 
 def _may_help(_task: Any, _run: Any, state: State[Any]) -> bool:
-    """Whether another try may help: not after an error that the stage itself explained."""
+    """Whether a retry may help: not after an error that the stage itself explained."""
     failure = state.result(raise_on_failure=False)
     return not isinstance(failure, stages.StageFailed) or failure.passing
 
@@ -45,7 +45,7 @@ def judge_drift(root: Path, on_drift: OnDrift) -> list[str]:
     """Compare the works with those of the last run, and keep them for the next one; a line per alarm.
 
     Raises:
-        StageFailed: on an alarm that is to stop the run; the works to compare with then stay as they were.
+        StageFailed: on an alarm, when `on_drift` is `stop`; the kept works then stay unchanged.
     """
     logger = get_run_logger()
     if not baseline.moved(root):
@@ -81,9 +81,9 @@ def retrain(root: str | None = None, sync: bool = True, on_drift: OnDrift = "war
 
     Args:
         root: folder of the project; default: the one that encloses the working directory.
-        sync: first take the inventory anew when scans are new, changed or gone.
-        on_drift: what follows when the works have drifted since the last run: `warn` says so and goes on,
-            `stop` trains nothing.
+        sync: first renew the inventory when scans are new, changed or gone.
+        on_drift: what to do when the works have drifted since the last run: `warn` prints it and
+            continues, `stop` trains nothing.
 
     Returns:
         `seconds` of each stage that ran, and `drift`: a line for each comparison that alarms.

@@ -17,7 +17,7 @@ def recorded(root: Path, path: Path, revision: str) -> Iterator[BinaryIO]:
 
     Raises:
         PentimentoError: when there is no git repository, no such revision, or no such file is recorded
-            there, or its content is nowhere to be had.
+            there, or no cache and no remote holds its content.
     """
     from dvc.api import open as dvc_open
     from dvc.exceptions import DvcException, FileMissingError, OutputNotFoundError, PathMissingError
@@ -46,7 +46,7 @@ def recorded(root: Path, path: Path, revision: str) -> Iterator[BinaryIO]:
 
 
 def is_recorded(root: Path, path: Path, revision: str) -> bool:
-    """Whether a revision's dvc.lock has an output at that path, be its content at hand or not."""
+    """Whether a revision's dvc.lock has an output at that path; its content may be missing."""
     from dvc.api import DVCFileSystem
 
     try:

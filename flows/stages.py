@@ -1,4 +1,4 @@
-"""The graph of dvc.yaml, what of it is stale, and the running of one stage."""
+"""The graph of dvc.yaml: find stale stages and run one stage."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Node:
 class StageFailed(PentimentoError):
     """A stage ended with an error.
 
-    `passing` is true when another try may help: it was killed, or DVC was busy; an error that the
-    stage itself explained will come again.
+    `passing` is true when a retry may help: the stage was killed, or DVC was busy. An error that the stage
+    itself explained would occur again.
     """
 
     def __init__(self, message: str, passing: bool) -> None:
@@ -53,10 +53,10 @@ class StageFailed(PentimentoError):
 
 
 class Interruption:
-    """Ends the stages of a run, whose threads no signal reaches.
+    """Ends the stages of a run; signals do not reach their threads.
 
-    As a context it does so when it is left by an error, by Ctrl-C or by SIGTERM. Stages that would begin
-    afterwards fail at once.
+    As a context manager it ends them on an error, on Ctrl-C and on SIGTERM. Stages that start later fail
+    at once.
     """
 
     def __init__(self) -> None:

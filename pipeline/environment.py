@@ -1,4 +1,4 @@
-"""Where a run happens: settings of machines, not of results, read from the environment.
+"""Settings of the machine, read from the environment; no result depends on them.
 
 PENTIMENTO_STATE    state folder (ledgers, checkpoints, logs); default: `.state` in the outermost
                     enclosing folder that has `.dvc/`, so that experiments in temporary folders share it

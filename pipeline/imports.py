@@ -1,4 +1,4 @@
-"""Which modules of Pentimento a module needs, read from the code itself; nothing is imported for it.
+"""Which modules of Pentimento a module needs, read from the source code without importing it.
 
 Imports inside functions count, and `discovery.import_all("package")` counts as an import of all modules of
 that package. A network is loaded by the name of its architecture, so a module that holds that name as a

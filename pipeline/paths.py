@@ -36,8 +36,8 @@ MODELS = Path("models")
 CLASSIFIER = MODELS / "classifier"
 RESTORER = MODELS / "restorer"
 GENERATOR = MODELS / "generator"
-METHODS = MODELS / "methods.json"  # the best filling of each kind of damage, as evaluate_restorer measured it
-STEPS = MODELS / "steps.json"  # the best method of every other step, as evaluate_steps measured it
+METHODS = MODELS / "methods.json"  # the best filler for each kind of damage, by evaluate_restorer
+STEPS = MODELS / "steps.json"  # the best method of every other step, by evaluate_steps
 
 # A saved model is a folder with these two files.
 WEIGHTS = "weights.safetensors"
@@ -86,7 +86,7 @@ def metrics(stage: str) -> Path:
 
 
 def provenance(stage: str) -> Path:
-    """Where it is written down what made a stage's outputs."""
+    """The record of what made a stage's outputs."""
     return PROVENANCE / f"{stage}.json"
 
 

@@ -1,4 +1,8 @@
-"""Progress of long work: a bar in a terminal, a plain line now and then in a log."""
+"""Progress of long work: a bar in a terminal, a line every ten seconds in a log.
+
+rich draws the bar. It prints nothing into a log before the end, and it shows no speed until two updates
+made progress, so the lines and the speed are computed here.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ T = TypeVar("T")
 
 PLAIN_INTERVAL = 10.0  # seconds between two plain lines
 LIVE_INTERVAL = 0.5  # seconds between two looks in a terminal
-RECENT = 30.0  # seconds that the speed is taken over
-_PER_WORK = 0.02  # megapixels that a work costs beside its own, so that tiny works are foreseen, too
+RECENT = 30.0  # seconds over which the speed is averaged
+_PER_WORK = 0.02  # megapixels that each work costs beside its own; makes the estimate right for tiny works
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,10 @@ class Progress:
 
 
 class Meter:
-    """Says how far a run is, how fast, and how long it will take.
+    """Words for the progress of a run: works and megapixels done, speed, time left.
 
     Args:
-        label: what is done.
+        label: the name of the work, for the line.
         works: how many works there are to do.
         amount: their megapixels.
     """
@@ -73,11 +77,11 @@ class Meter:
 def watched(meter: Meter, look: Callable[[], Progress]) -> Iterator[None]:
     """Show on standard error how far a run is while the block works.
 
-    In a terminal as a bar; elsewhere as a line every ten seconds, so that a log stays short.
+    A terminal gets a bar. A log gets a line every ten seconds, so it stays short.
 
     Args:
-        meter: what turns a look into a line.
-        look: tells how far it is; called from a thread of its own.
+        meter: formats the line.
+        look: returns the current progress; called from a separate thread.
     """
     over = Event()
     live = sys.stderr.isatty()
@@ -100,7 +104,7 @@ def duration(seconds: float) -> str:
 
 
 def track(items: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Yield `items` and show how far they are, on standard error."""
+    """Yield `items` and show the progress on standard error."""
     if total is None:
         try:
             total = len(items)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ _LIMITS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<", "min_length": "length >
 
 
 def params_page(root: Path) -> str:
-    """The page as Markdown: per stage, each key with its value, what it allows, and what it is."""
+    """The page as Markdown: per stage, each key with its value, its allowed values and its meaning."""
     values, comments = read_params(root / paths.PARAMS), key_comments(root / paths.PARAMS)
     lines = [
         "# Parameters",

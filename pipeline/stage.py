@@ -1,4 +1,4 @@
-"""The one shape that all stages share: what a stage is, what it is given, how it is run."""
+"""The shape of all stages: their declaration, their context and how they run."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Context:
         flush: Callable[[], None] = lambda: None,
         valid: Callable[[Any], bool] = lambda value: True,
     ) -> tuple[dict[str, Any], dict[str, str]]:
-        """Do `work` once per item, ever: results and failures are taken from the ledger when there.
+        """Do `work` once per item: known results and failures come from the ledger.
 
         A result is known by its key, `depends_on` and the meaning of the module that defines `work`. A
         function in a small module is therefore done again more rarely than one in the stage's file.

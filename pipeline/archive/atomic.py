@@ -1,4 +1,4 @@
-"""Writes that are there wholly or not at all: a temporary name beside the target, then a rename."""
+"""Atomic writes: a file is written under a temporary name beside its target and then renamed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _TEMPORARY = re.compile(r"\.(?P<stem>.*)\.(?P<process>\d+)\.partial(?P<suffix>(\
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it replaces `target`, on failure it is removed.
 
-    The caller creates a file or a folder there. The suffix is kept, since many libraries choose a
-    format by it. A file is flushed to disk before the rename, so that a power cut leaves the old or
-    the new one.
+    The caller creates a file or a folder there. The temporary path keeps the suffix, because many libraries
+    choose a format by it. A file is flushed to disk before the rename, so a power cut leaves either the old
+    or the new file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}.partial{target.suffix}")
@@ -38,12 +38,12 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, target: str | None = None, *, owned: bool = False) -> None:
-    """Remove what killed processes left half-written in a folder; files of living processes stay.
+    """Remove the temporary files of killed processes from a folder; those of running processes stay.
 
     Args:
         folder: may be missing.
-        target: the name of the only target whose leftovers go; None: those of all targets.
-        owned: the folder is for temporary files alone and the caller holds its lock: all of it goes.
+        target: remove temporary files of this file name only; None: of all names.
+        owned: remove the whole folder. Only for a folder of temporary files whose lock the caller holds.
     """
     if owned:
         shutil.rmtree(folder, ignore_errors=True)
@@ -78,7 +78,7 @@ def _lives(process: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True  # somebody else's
+        return True  # it belongs to another user
     return True
 
 

@@ -1,8 +1,9 @@
-"""A canvas: the pixels of one picture, read and written by windows, wherever they are kept.
+"""A canvas: the pixels of one picture, read and written by windows.
 
-A small picture lies in memory. A large one lies in a scratch file, an uncompressed TIFF whose rows are
-one after the other: a window costs its own bytes only, libvips reads it as a stream, and a picture of
-any size is worked on in bounded memory (a mapped file would count as memory once it was touched).
+The canvas keeps a small picture in memory and a large one in a scratch file. The scratch file is an
+uncompressed TIFF with its rows in order: a window reads its own bytes only, and libvips reads the file as
+a stream. So a picture of any size needs bounded memory. The file is not memory-mapped, because touched
+pages of a mapping count as memory.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ class Canvas:
         shape: (height, width, channels).
         dtype: uint8 or uint16.
         colours: channels that are not alpha: 1 grey, 3 RGB, 4 CMYK.
-        scratch: folder for a scratch file, which goes with `close`.
-        in_memory: bytes up to which the pixels are kept in memory.
+        scratch: folder for a scratch file, which `close` removes.
+        in_memory: the largest picture, in bytes, that is kept in memory.
 
     Raises:
         OSError: when the scratch file cannot be written, for instance because the disk is full.
@@ -106,7 +107,7 @@ class Canvas:
     def image(self) -> Any:
         """The pixels as a libvips image for reading once from top to bottom.
 
-        It must not be used after the canvas was changed or closed.
+        Do not use it after the canvas was changed or closed.
         """
         import pyvips
 
@@ -126,7 +127,7 @@ class Canvas:
         return image.copy(interpretation=name)
 
     def close(self) -> None:
-        """Give the memory or the scratch file back."""
+        """Free the memory or remove the scratch file."""
         self._array = None
         if self._file is not None:
             os.close(self._handle)

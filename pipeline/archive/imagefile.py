@@ -1,18 +1,17 @@
 """Image files for restoration, reading: what a file declares, and its pixels into a canvas.
 
-Unlike images.py (pixels for learning, always 8-bit sRGB), a picture stays what it is: 8 or 16 bit as
-declared, grey, RGB or CMYK, its alpha, profile, tags and orientation (pixels are as stored). Pixels
-are decoded band by band, so a picture of any size costs little memory; exceptions are interlaced PNG,
-progressive JPEG and WebP, whose libraries hold a whole picture. These rules hold when a picture is
-written again (imagewrite.py); `notes` name those that apply.
+Unlike images.py (8-bit sRGB for training), this module keeps the picture's nature: 8 or 16 bit, grey, RGB
+or CMYK, alpha, profile, tags and orientation. Pixels are as stored. They are decoded band by band, so a
+picture of any size needs little memory. Exceptions are interlaced PNG, progressive JPEG and WebP, whose
+libraries hold the whole picture. imagewrite.py follows these rules; `notes` name those that apply.
 
 - PNG, TIFF, lossless WebP: pixels outside the mask are bit-identical, or the write fails.
-- Palette and fewer than 8 bits: widened to RGB or grey of 8 bits, since a fill needs new colours.
+- Palette and fewer than 8 bits: widened to RGB or grey of 8 bits, since filling needs new colours.
 - Lossy WebP, JPEG inside TIFF: written losslessly, so nothing more is lost.
 - JPEG: same tables and subsampling; the difference outside the mask is measured and returned. On
   request a lossless TIFF instead.
 - Pages of a TIFF may be of different kinds. Reduced copies of a page (thumbnails, pyramids:
-  NewSubfileType, bit 0) are no pages of their own; they are brought in line with their page.
+  NewSubfileType, bit 0) do not count as pages; they are updated with their page.
 - Refused with a reason: animation, sub-images, associated alpha, Lab, float, extra channels.
 """
 

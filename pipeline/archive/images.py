@@ -1,6 +1,6 @@
-"""Image files for learning: what a file declares, and its pixels as 8-bit sRGB.
+"""Image files for training: what a file declares, and its pixels as 8-bit sRGB.
 
-Restoration does not use this module's pixels: it keeps depth, colour space and metadata (imagefile.py).
+Restoration uses imagefile.py instead, which keeps depth, colour space and metadata.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def probe(path: Path) -> ImageInfo:
     """Read a file's header.
 
     Raises:
-        ItemError: when it is no image, or empty, or its header is broken.
+        ItemError: when the file is empty, no image, or has a broken header.
     """
     image = _open(path)
     fields = set(image.get_fields())
@@ -124,7 +124,7 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
 def require_whole_tiff(path: Path) -> None:
     """Refuse a TIFF whose strips or tiles reach beyond its end; other files pass.
 
-    libtiff mends such a file with a warning, and pixels that are not there become grey.
+    libtiff only warns about such a file and fills the missing pixels with grey.
 
     Raises:
         ItemError: when bytes are missing.

@@ -1,9 +1,8 @@
 """Image files for restoration, writing: the source's container and metadata around new pixels.
 
-The rules on what is kept are in imagefile.py. PNG and TIFF are put together on disk; the bytes of JPEG
-and WebP, which hold a few hundred megapixels at most, are in memory. Every file is read back and
-compared with what was meant before anybody gets it. Small previews inside EXIF and Photoshop blocks
-stay as the source has them.
+imagefile.py lists the rules on what is kept. PNG and TIFF are assembled on disk. JPEG and WebP hold a few
+hundred megapixels at most and are assembled in memory. Every file is read back and compared with the
+wanted pixels before the caller gets it. Small previews inside EXIF and Photoshop blocks stay unchanged.
 """
 
 from __future__ import annotations

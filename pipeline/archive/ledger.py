@@ -1,7 +1,7 @@
-"""The ledger: what has been done to which item, so that it is never done twice.
+"""The ledger: a record of finished items, so that no item is computed twice.
 
-A SQLite file (write-ahead log) in which a finished item is one row, keyed by everything that its
-result depends on. After `kill -9` at any moment the rows that were committed are there.
+It is a SQLite file (write-ahead log) with one row per finished item. The key holds everything that the
+result depends on. After `kill -9` at any moment, all committed rows are there.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Ledger:
             ) from None
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
-        """The finished ones among `keys`."""
+        """The entries of those `keys` that are finished."""
         wanted = list(dict.fromkeys(keys))
         found: dict[str, Entry] = {}
         for start in range(0, len(wanted), 500):

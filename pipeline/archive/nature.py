@@ -1,6 +1,6 @@
-"""What a file is by its declarations, and whether that can be kept when it is written again.
+"""Check what a file declares, and whether its nature can be kept when it is written again.
 
-The rules are in imagefile.py.
+imagefile.py lists the rules.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
-"""Packs: what is dear to compute and large is appended to one file of the state folder, once, ever.
+"""Packs: a cache of large results, appended to one file of the state folder.
 
-The file is only ever appended to. Where something lies in it is the ledger's to know, which records a
-place after `flush` has written the bytes to disk: whatever a kill leaves behind at the end is never looked at. A
-pack that was deleted or cut off is filled again; one whose bytes were altered is found out by the
-checksum that a place carries.
+The file only grows. The ledger records an entry's offset after `flush` has written the bytes to disk, so a
+partial write of a killed process is never read. A pack that was deleted or truncated is filled again. The
+entry's checksum detects altered bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _BATCH = 16  # pictures that are held in memory
 
 
 class Pack:
-    """Arrays of bytes in a file; may be appended to by several threads and processes."""
+    """Arrays of bytes in a file; several threads and processes may append to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -58,7 +57,7 @@ class Pack:
         self._name = name.hex()
 
     def append(self, array: NDArray[np.uint8]) -> dict[str, Any]:
-        """Add an array of any shape; its place, as JSON holds it."""
+        """Append an array of any shape; returns its place as JSON values."""
         content = np.ascontiguousarray(array).reshape(-1).data
         with self._alone():
             start = os.fstat(self._file).st_size
@@ -74,7 +73,7 @@ class Pack:
         os.fsync(self._file)
 
     def holds(self, place: Mapping[str, Any]) -> bool:
-        """Whether a place is in this file, and the file reaches to its end."""
+        """Whether a place belongs to this file and lies within it."""
         end = place["start"] + math.prod(place["shape"])
         return bool(place["pack"] == self._name and end <= os.fstat(self._file).st_size)
 
@@ -120,9 +119,9 @@ def _new_id() -> bytes:
 
 
 class Reduced:
-    """Pictures (H, W, 3), 8-bit sRGB, at one size: each is decoded once, ever, whichever stage asks first.
+    """Pictures (H, W, 3), 8-bit sRGB, at one size: each is decoded once, for all stages.
 
-    What is read is what `images.read_rgb` gives, whether it was packed or not.
+    `read` returns the pixels of `images.read_rgb`, cached or not.
     """
 
     def __init__(self, state: Path, side: int = SIDE) -> None:
@@ -146,7 +145,7 @@ class Reduced:
         return self._read(sha256, find, known)
 
     def shapes(self, files: Iterable[tuple[str, Callable[[], Path]]]) -> Iterator[tuple[int, int]]:
-        """Height and width of the pictures of many files, in their order; what is not decoded yet is, now."""
+        """Height and width of the pictures of many files, in their order; missing ones are decoded now."""
         left = iter(files)
         while batch := list(islice(left, _BATCH)):
             places = self._known([sha256 for sha256, _ in batch])
@@ -189,7 +188,7 @@ class Reduced:
         return picture
 
     def flush(self) -> None:
-        """Flush what was decoded to the disk, and remember where it lies."""
+        """Flush decoded pictures to the disk, then record their places in the ledger."""
         with self._lock:
             if self._fresh:
                 self._pack.flush()

@@ -22,7 +22,7 @@ def describe(
     outputs: dict[str, str],
     libraries: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The provenance record of one stage; it holds no time and no host, so equal runs give equal bytes.
+    """The provenance record of one stage; it holds no time and no host, so equal runs write equal bytes.
 
     Args:
         stage: its name.

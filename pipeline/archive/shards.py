@@ -1,10 +1,10 @@
-"""Packed shards: many small pictures in few large files, decoded once, read by memory map.
+"""Packed shards: many small decoded pictures in a few large files, read by memory map.
 
 A folder holds `shard-00000.bin` … (raw 8-bit RGB, row by row, one picture after another) and
 `index.parquet` (id, shard, offset, height, width and whatever columns the writer adds). Many small
-files are slow in DVC and on disks; raw pixels cost no decoding in the training loop. Where a shard ends is
-the pictures' own to say, not their number: a new picture changes the shard that it falls into, and DVC
-keeps one copy of the others; nor are these written again where the last ones are kept.
+files are slow in DVC and on disks, and raw pixels need no decoding in the training loop. Shard boundaries
+depend on each picture's id, not on its position, so a new picture rewrites one shard. DVC stores the other
+shards once, and a run reuses them from the folder of kept shards.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Planned:
 
 
 def write_shards(folder: Path, pictures: Iterable[tuple[str, NDArray[np.uint8]]]) -> pd.DataFrame:
-    """Pack pictures at hand, each of shape (height, width, 3), and return the index of their places."""
+    """Pack pictures, each of shape (height, width, 3), and return the index of their places."""
     held = list(pictures)
     planned = [Planned(key, "", *pixels.shape[:2]) for key, pixels in held]
     return renew_shards(folder, planned, lambda positions: (held[n][1] for n in positions))
@@ -67,16 +67,16 @@ def renew_shards(
     kept: Path | None = None,
     label: str = "packing",
 ) -> pd.DataFrame:
-    """Pack pictures, and return the index of their places; only those of shards that are not kept are read.
+    """Pack pictures, and return the index of their places; pictures of kept shards are not read.
 
-    The shards are in both folders then, as one file under two names where the disk can do that; they are
-    read-only, so that nobody alters both unawares. What else `kept` held is removed.
+    Afterwards both folders hold the shards, as hard links where the file system has them. The files are
+    read-only, so nobody changes both by mistake. All other files in `kept` are removed.
 
     Args:
         folder: of the shards.
         pictures: in the order in which they are to be packed.
         read: positions of pictures -> their pixels, in that order.
-        kept: the folder of the last time's shards, which may not exist yet; None: nothing is kept.
+        kept: the folder with the shards of the last run, which may be missing; None: keep nothing.
         label: what the progress bar says.
     """
     for each in (folder, kept):
@@ -122,7 +122,7 @@ def _begins(key: str, offset: int, size: int) -> bool:
 
 
 def _keep(file: Path, last: Path) -> None:
-    """Give a shard a second name; first it is made whole on the disk, whatever becomes of the power."""
+    """Give a shard a second name; it is flushed first, so a power cut cannot leave a partial shard."""
     with file.open("rb") as handle:
         os.fsync(handle.fileno())
     file.chmod(0o444)

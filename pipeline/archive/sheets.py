@@ -26,8 +26,8 @@ def contact_sheet(
 ) -> None:
     """Write rows of pictures, each (H, W, 3) 8-bit sRGB fitted into `side` pixels, as PNG, JPEG or WebP.
 
-    `headings` stand over the columns, `titles` over the rows, lines of `caption` under them all. The
-    format follows the target's suffix.
+    `headings` stand above the columns, `titles` above the rows and the lines of `caption` below all of them.
+    The target's suffix sets the format.
     """
     columns = max(len(row) for row in rows)
     top = _LINE if headings else 0

@@ -1,4 +1,4 @@
-"""Tables: Parquet that stages hand to each other, CSV for people."""
+"""Tables: Parquet between stages, CSV for people."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Tiles: a picture of any size through a method, window by window, without seams.
+"""Tiles: run a method over a picture of any size, window by window, without seams.
 
-A picture is parted into square cells. A tile is a cell and a rim of `blend` pixels that it shares with
-its neighbours; the method is shown the tile and the context around it that its result may depend on. In
-a rim the results of the tiles that share it are weighted by a Hann window, whose halves add up to 1, so
-where they agree nothing changes, and where they differ one passes into the other. Only one row of tiles
-is open at a time: what is kept of it are the rims.
+The picture is split into square cells. A tile is a cell plus a rim of `blend` pixels that it shares with
+its neighbours. The method sees the tile and the context around it that its result may depend on. In a rim,
+the results of the tiles that share it are weighted by a Hann window. The weights add up to 1: equal results
+stay unchanged, and different results pass smoothly into each other. Only the rims of one row of tiles are
+kept at a time.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Tile:
 
 @dataclass(frozen=True)
 class Grid:
-    """How pictures are parted.
+    """How a picture is split into tiles.
 
-    side: of a cell, in pixels; the last cells take a rest that is less than half as long.
-    reach: pixels of context that the method needs around what is used.
-    align: windows begin at multiples of it, so that networks see the same raster whatever the tile.
-    blend: pixels of a rim.
+    side: of a cell, in pixels; a remainder shorter than half a cell is added to the last cell.
+    reach: pixels of context that the method needs around the used window.
+    align: windows begin at multiples of it, so a network sees the same raster in every tile.
+    blend: width of a rim, in pixels.
     """
 
     side: int
@@ -54,7 +54,7 @@ class Grid:
     blend: int = BLEND
 
     def borders(self, size: int) -> list[int]:
-        """Where the cells of a picture's side begin and end."""
+        """First and last positions of the cells along one side of a picture."""
         count = max(1, (size + self.side // 2) // self.side)
         return [*(number * self.side for number in range(count)), size]
 
@@ -77,11 +77,11 @@ Emit = Callable[[Window, Values], None]  # takes a finished window (times scale)
 
 
 def run_tiles(shape: tuple[int, int, int], grid: Grid, work: Work, emit: Emit, scale: int = 1) -> None:
-    """Every tile of a picture (height, width, channels) through `work`.
+    """Run `work` on every tile of a picture (height, width, channels).
 
-    What is finished goes to `emit`, each pixel at most once; windows for which all tiles returned None
-    are not emitted. `emit` may change what later tiles see only where their result does not depend on
-    it.
+    Finished windows go to `emit`, each pixel at most once. A window for which all tiles returned None is
+    not emitted. `emit` may change pixels that later tiles read only where their result does not depend
+    on them.
     """
     rims = _Rims(grid, shape, scale)
     for tile in grid.tiles(*shape[:2]):
@@ -100,7 +100,7 @@ class _Rims:
     below: dict[int, Values] = field(default_factory=dict)  # lower rims of the row before, by column
 
     def add(self, tile: Tile, values: Values | None) -> Iterator[tuple[Window, Values]]:
-        """Take a tile's result; yield the window that it finishes, if there is anything in it."""
+        """Add a tile's result; yield the window that it finishes, unless it is empty."""
         left_rim, upper_rim = self.right, self.below.pop(tile.number[1], None)
         self.right = None
         if values is None and left_rim is None and upper_rim is None:

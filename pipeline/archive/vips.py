@@ -1,7 +1,7 @@
-"""libvips, as this project uses it: files by descriptor, pictures as streams of bands.
+"""How this project uses libvips: files by descriptor, pictures as streams of bands.
 
-A descriptor serves any name (libvips reads options from "[...]" in names, and takes valid UTF-8 only),
-and one that was opened for reading cannot be written to.
+A descriptor works for any file name. libvips itself reads options from "[...]" in a name and accepts
+valid UTF-8 only. A descriptor that was opened for reading also protects the source from writes.
 """
 
 from __future__ import annotations
@@ -159,6 +159,6 @@ def library() -> Any:
 
 
 def reason(error: Exception) -> str:
-    """One line of what libvips says of an error."""
+    """The error of libvips as one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__)[:200]

@@ -1,10 +1,10 @@
-"""TIFF files with new pages, put together on disk: pixels never lie in memory as a whole.
+"""Write TIFF files with new pages on disk, without holding the pixels in memory.
 
-libvips encodes the pixels of each new page into a scratch file, compressed, tiled and laid out as in the
-source. Then the file is written page by page: the strips or tiles of a new page from there, those of a
-page that stays from the source, as they are. Reduced copies of a page follow it: where its mask is set,
-they get the restored page, reduced; elsewhere they keep their samples. Compressed strips of more than
-32 MB (a picture as one strip, say) become several: they would have to be held in memory.
+libvips encodes the pixels of each new page into a scratch file, with the compression, tiles and layout of
+the source. Then the file is written page by page: the strips or tiles of a new page come from the scratch
+file, those of an unchanged page from the source. Reduced copies of a page are updated: where its mask is
+set, they get the reduced restored page; elsewhere they keep their samples. A compressed strip of more than
+32 MB becomes several strips, because a strip must fit into memory.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Result:
 def write(
     file: ImageFile, pages: Sequence[NewPage | None], out: BinaryIO, source_type: str | None, scratch: Path
 ) -> Iterator[Result]:
-    """Write a TIFF with new pages; yields what was written, for checking, as long as its canvases live.
+    """Write a TIFF with new pages; yields the written pages for a check, while their canvases are open.
 
     Raises:
         ItemError: when a page cannot be written.

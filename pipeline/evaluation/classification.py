@@ -1,7 +1,7 @@
-"""Figures of a classifier: schools (one of many) and tags (any of many), with intervals.
+"""Metrics of a classifier with intervals: schools (multi-class) and tags (multi-label).
 
-Every macro average is taken over the classes that occur among the works judged, so that a class
-which is missing there neither helps nor harms.
+Every macro average covers the classes that occur among the judged works. A class without a work there does
+not count.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Scored:
     """Works with their truth and a model's scores.
 
     school: class numbers (N,), -1 where not known; school_scores: (N, S); tags: (N, T);
-    tag_scores: (N, T); common: (N,) for each work the most frequent class among what its model
-    could learn from.
+    tag_scores: (N, T); common: (N,) the most frequent class in the training set of the
+    model that judged the work.
     """
 
     school: Ints
@@ -50,13 +50,13 @@ class Scored:
 
 
 def confusion(actual: Ints, predicted: Ints, classes: int) -> Ints:
-    """Counts (classes, classes): rows are what a work is, columns what it was taken for."""
+    """Counts (classes, classes): rows are true classes, columns predicted ones."""
     counts = np.bincount(actual * classes + predicted, minlength=classes * classes)
     return counts.reshape(classes, classes)
 
 
 def rates(counts: Ints) -> tuple[Floats, Floats, Floats]:
-    """Precision, recall and F1 of every class (C,); 0 where nothing was predicted or is there."""
+    """Precision, recall and F1 of every class (C,); 0 where a class was never predicted or never occurs."""
     hits = np.diag(counts).astype(float)
     predicted, actual = counts.sum(0), counts.sum(1)
     precision = hits / np.maximum(predicted, 1)
@@ -131,7 +131,7 @@ def tag_figures(truth: NDArray[np.bool_], scores: Floats, **options: Any) -> Fig
 
 
 def judge(scored: Scored, **options: Any) -> dict[str, Any]:
-    """All figures of a set of works, beside those of always guessing the most frequent class.
+    """All metrics of a set of works, and those of a baseline that always predicts the most frequent class.
 
     Args:
         scored: the works.
@@ -139,8 +139,8 @@ def judge(scored: Scored, **options: Any) -> dict[str, Any]:
 
     Returns:
         {"school": …, "tags": …, "most_frequent": {"school": …, "tags": …}, "gain": …}; `gain` is the
-        paired difference to that baseline, so an interval above 0 means better than it. The tags'
-        baseline gives every work the same score: its mAP is the tags' prevalence.
+        paired difference to that baseline: an interval above 0 means that the model is better. The tags'
+        baseline gives every work the same score, so its mAP is the tags' prevalence.
     """
     scored_schools = scored.with_school()
     actual, scores = scored_schools.school, scored_schools.school_scores

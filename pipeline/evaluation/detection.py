@@ -1,4 +1,4 @@
-"""How well damage was found, and what was taken for damage that is none."""
+"""How well damage was found: hits, misses and false alarms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def compare(found: Mask, truth: Mask) -> dict[str, float]:
 
 
 def noticeable(before: Pixels, after: Pixels) -> Mask:
-    """Where two pictures (H, W, 3), sRGB in [0, 1], differ so much that one notices it: a mask (H, W)."""
+    """Where two pictures (H, W, 3), sRGB in [0, 1], differ visibly: a mask (H, W)."""
     import cv2
 
     first, second = (cv2.cvtColor(picture, cv2.COLOR_RGB2LAB) for picture in (before, after))

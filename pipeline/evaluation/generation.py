@@ -1,7 +1,7 @@
 """How good generated pictures are: kernel distance, precision and recall, nearest training picture.
 
-Everything is measured on features, (N, D), of EfficientNet-Lite0. The distance is called KID-Lite0,
-since its numbers cannot be compared with a KID or FID on Inception features.
+All metrics use features (N, D) of EfficientNet-Lite0. The distance is called KID-Lite0, because its values
+cannot be compared with a KID or FID on Inception features.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def manifolds(real: Features, fake: Features, neighbours: int = 3) -> Manifolds:
 class NearestWorks:
     """The nearest training picture of each sample, and whether samples are suspiciously near.
 
-    `copied` is the share of samples that lie nearer to a training picture than any, or nearly any
-    (1 in 20), real picture that was not trained on does: 0.05 is what real pictures have.
+    `copied` is the share of samples whose distance to the nearest training picture is below the 5th
+    percentile of the same distance for held-out real pictures. Held-out pictures themselves have 0.05.
     """
 
     index: NDArray[np.intp]
@@ -127,8 +127,8 @@ def nearest_training(samples: Features, held_out: Features, train: Features) -> 
 def spread(pictures: NDArray[np.uint8], real: NDArray[np.uint8], cells: int = 8) -> float:
     """How varied pictures are in layout and colour, as a share of how varied real ones are.
 
-    The standard deviation over pictures of the mean colour of each of `cells` x `cells` cells. It
-    knows nothing of features: a generator that repeats one picture is near 0, whatever its KID-Lite0.
+    The standard deviation over pictures of the mean colour of each of `cells` x `cells` cells. It does not
+    depend on features: a generator that repeats one picture is near 0, whatever its KID-Lite0.
 
     Args:
         pictures, real: (N, side, side, 3), 8 bit; side a multiple of `cells`.

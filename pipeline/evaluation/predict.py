@@ -1,4 +1,4 @@
-"""Classify image files with a trained model: one row per file, a bad file gives its reason."""
+"""Classify image files with a trained model: one row per file; a bad file gets a row with the reason."""
 
 from __future__ import annotations
 

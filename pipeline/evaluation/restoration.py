@@ -33,7 +33,7 @@ def ssim_map(pixels: Pixels, truth: Pixels) -> NDArray[np.float64]:
 
 
 def score(pixels: Pixels, truth: Pixels, mask: Mask) -> dict[str, float]:
-    """The figures of one filled picture.
+    """The metrics of one filled picture.
 
     Returns:
         psnr and ssim inside the mask, psnr_outside, and ssim_whole of the whole picture.
@@ -52,7 +52,7 @@ def summary(table: pd.DataFrame, by: str, figure: str) -> dict[str, dict[str, In
 
     Args:
         table: one row per picture, kind and method, with the columns `by`, method and `figure`.
-        by: the column that parts the rows.
+        by: the column to group by.
         figure: the column to average; rows where it is not defined are left out.
     """
     found: dict[str, dict[str, Interval]] = {}

@@ -1,4 +1,4 @@
-"""Figures of rare classes: what rebalancing is there for, and what an average over all works hides."""
+"""Metrics of rare classes: rebalancing should improve them, and an average over all works hides them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARE = 1 / 3  # of the classes
 def rarest(sizes: Ints) -> Ints:
     """The tail: numbers of the rarest third of the classes, rounded up, the rarest first.
 
-    Classes without a work are not counted; of equally rare ones the first come first.
+    Classes without a work do not count; equally rare classes keep their order.
 
     Args:
         sizes: (C,) works of each class.
@@ -41,7 +41,7 @@ def tail_figures(
 
     Args:
         scored: the works, by models that were trained with rebalancing.
-        without: the same works, by models that were trained as if there were none; None: not tried.
+        without: the same works, by models that were trained without rebalancing; None: not tried.
         tail: class numbers, as `rarest` gives them.
         names: of all classes.
         options: of the bootstrap.

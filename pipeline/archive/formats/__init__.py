@@ -1,5 +1,5 @@
-"""Container formats, one a file: what the file declares, and new pixels put into the same container.
+"""Container formats, one module each: read what a file declares, and put new pixels into its container.
 
-Metadata are never re-written from a library's understanding of them: a container's blocks are copied
-byte for byte around the new pixels, so whatever the archive wrote there stays.
+Metadata are never decoded and written again. The container's blocks are copied byte for byte around the
+new pixels, so everything that the archive wrote there stays.
 """

@@ -1,10 +1,10 @@
-"""JPEG (ITU-T T.81): new pixels in the blocks that need them, and every other byte as it was.
+"""JPEG (ITU-T T.81): put new pixels into the blocks that need them, and keep every other byte.
 
-A decode and re-encode of the whole picture alters nearly every block. Here the file's own quantised
-coefficients are kept: only blocks with a masked pixel get new ones, made from the old ones and the new
-samples. Quantisation tables, sampling, scans, restart intervals and segments stay, Huffman tables too
-unless a new value has no code in them. What a viewer shows beside a changed chroma block can differ by
-what it interpolates across the border, which is at most one stored chroma sample deep.
+Decoding and encoding a whole picture alters nearly every block. This module keeps the file's quantised
+coefficients. Only blocks with a masked pixel get new coefficients, computed from the old ones and the new
+samples. Quantisation tables, sampling, scans, restart intervals and segments stay. Huffman tables stay,
+unless they have no code for a new value. A viewer interpolates chroma across block borders, so the pixels
+beside a changed chroma block can look different, up to one stored chroma sample away.
 """
 
 from __future__ import annotations
@@ -118,9 +118,9 @@ def rewrite(content: bytes, canvas: Canvas, mask: Canvas, source_type: str | Non
 
 
 def encode_whole(content: bytes, canvas: Canvas, source_type: str | None) -> Rewritten:
-    """A wholly new picture, of any size, with the source's tables, sampling, scans and segments.
+    """Encode a new picture of any size with the source's tables, sampling, scans and segments.
 
-    Where the size is another one, the resolution goes with it, so that the print size stays.
+    When the size changes, the resolution is scaled with it, so the print size stays.
 
     Memory: sequential files are made band by band; a progressive one holds all its coefficients, which
     is 3 bytes a pixel with quarter-size chroma and 6 without.

@@ -1,4 +1,4 @@
-"""The bits of a JPEG scan: read at any place, and written one after the other (ITU-T T.81, annex F.1.2.3)."""
+"""The bits of a JPEG scan: read at any position, and written in order (ITU-T T.81, annex F.1.2.3)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Entropy:
 
 
 def read(content: bytes) -> Entropy:
-    """Take stuffing and restart markers out of the bytes of a scan.
+    """Remove stuffing and restart markers from the bytes of a scan.
 
     Raises:
         ItemError: when the restart markers are out of order.
@@ -82,7 +82,7 @@ class Stretch:
         self.steps: list[tuple[bytes, bytes]] = []  # (bits, coefficients) of each table
 
     def cover(self, position: int) -> None:
-        """Look the steps up from bit `position` on, unless that is done.
+        """Look up the steps from bit `position` on, unless they are known.
 
         Raises:
             ItemError: when the scan ends before that position.

@@ -1,4 +1,4 @@
-"""The coefficients of a JPEG file, some of them replaced; what is not replaced is written as it was."""
+"""Replace some coefficients of a JPEG file; all others are written unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW_CODES = "Huffman codes made anew, with the same coefficients"
 
 @dataclass(frozen=True)
 class Coded:
-    """A scan as it is to stand in the new file."""
+    """A scan as the new file holds it."""
 
     entropy: bytes
     tables: Tables  # Huffman tables that are not the source's
@@ -47,7 +47,7 @@ class Editor(Protocol):
 
 
 def editor(file: File) -> Editor:
-    """Decode a file as far as it is needed.
+    """Decode the part of a file that the edit needs.
 
     Raises:
         ItemError: when its pixels cannot be decoded.

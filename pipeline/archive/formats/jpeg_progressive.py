@@ -1,7 +1,7 @@
 """Scans of progressive JPEG decoded into coefficients (ITU-T T.81, annex G).
 
-As in sequential scans, plain loops only find where each block's bits begin; coefficients are then
-decoded for many blocks at once.
+As in sequential scans, Python loops only find the first bit of each block. NumPy then decodes the
+coefficients of many blocks at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Scans of sequential JPEG: single blocks replaced, all others copied as bits (ITU-T T.81, annex F).
 
-Where a block begins is known only after all before it, so one plain loop goes from symbol to symbol.
-It looks up how far each takes it, and nothing else; values are decoded for many blocks at once, and
-only where they are asked for. Writing copies the bits between the changed blocks.
+A block's position is known only after all blocks before it are read. So one Python loop goes from symbol
+to symbol and only looks up each symbol's length. Values are decoded for many blocks at once, on demand.
+Writing copies the bits between the changed blocks.
 """
 
 from __future__ import annotations

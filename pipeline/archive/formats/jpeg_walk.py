@@ -1,4 +1,4 @@
-"""The way through a scan: where its blocks begin (ITU-T T.81, annexes F and G)."""
+"""Walk through a scan and find where its blocks begin (ITU-T T.81, annexes F and G)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """PNG (ISO/IEC 15948): its chunks are kept byte for byte; only the header and pixel data are new.
 
-Pixel data are neither read nor collected here: their chunks are copied from file to file.
+This module never decodes pixel data: it copies their chunks from file to file.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ class Chunk:
     whole: Part  # with length, type and checksum
 
     def data(self) -> bytes:
-        """What it holds, which is not to be asked of pixel chunks."""
+        """The chunk's data; do not ask for it of pixel chunks."""
         return self.whole.read()[8:-4]
 
     def begins(self, prefix: bytes) -> bool:
-        """Whether its data begin so."""
+        """Whether its data begin with these bytes."""
         return Part(self.whole.source, self.whole.place + 8, self.whole.size - 12).starts(prefix)
 
 

@@ -1,7 +1,7 @@
-"""A file's bytes by slices: what a container declares is read, its pixels are not.
+"""Read slices of a file's bytes: the headers of a container, without its pixels.
 
-Nothing is mapped into memory: a file that another program cuts off meanwhile would end the process
-(SIGBUS). Here it gives fewer bytes than were asked for, which the callers notice.
+Files are not memory-mapped: when another program truncates a mapped file, the process dies with SIGBUS.
+Here such a read returns fewer bytes than asked for, and the callers check that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PIECE = 1 << 20  # bytes that are copied at a time
 
 
 class Slices:
-    """A file, opened for reading only, whatever its name is made of."""
+    """A file opened for reading; its name may hold any bytes."""
 
     def __init__(self, path: Path) -> None:
         self._descriptor = os.open(path, os.O_RDONLY)
@@ -57,7 +57,7 @@ Content = bytes | Slices
 
 @dataclass(frozen=True)
 class Part:
-    """A stretch of a file that is copied and never looked into."""
+    """A range of a file that is copied without being parsed."""
 
     source: Content
     place: int

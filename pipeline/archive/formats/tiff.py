@@ -1,6 +1,6 @@
 """TIFF 6.0 and BigTIFF, reading: the folders (IFDs) of a file, one a page, and where its pixels lie.
 
-Pixels are never read here, nor are private values of megabytes: they are copied from file to file.
+This module reads neither pixels nor large private values: they are copied from file to file.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def header(content: Content, only_first: bool = False) -> Header:
 def require_whole(content: Content, found: Header) -> None:
     """Refuse a file whose strips or tiles reach beyond its end.
 
-    libtiff mends such a file with a warning, and pixels that are not there become grey.
+    libtiff only warns about such a file and fills the missing pixels with grey.
 
     Raises:
         ItemError: when bytes are missing.

@@ -1,8 +1,8 @@
-"""TIFF pixel data that libvips neither reads nor writes by itself.
+"""TIFF pixel data that libvips cannot read or write by itself.
 
-- Zstandard is missing in builds of libvips: strips and tiles are unpacked here, one row of them at a time.
-- Separate planes are read by libvips in few cases: each plane is shown to it as a grey TIFF.
-- libvips writes in the byte order of the machine: for the other one, the samples are prepared here.
+- Builds of libvips lack Zstandard: this module unpacks strips and tiles, one row of them at a time.
+- libvips reads separate planes only in some cases: it gets each plane as a grey TIFF.
+- libvips writes in the byte order of the machine: this module prepares samples for the other byte order.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""TIFF 6.0 and BigTIFF, writing: pages put together from stretches of other files and from tags.
+"""Write TIFF 6.0 and BigTIFF: pages assembled from byte ranges of other files and from tags.
 
-A page that stays is copied strip by strip as it was compressed. A page with new pixels takes them from
-a TIFF that libvips wrote, and its tags from the source: those that say how pixels lie belong to the
-pixels, all others are kept with their values, EXIF and GPS folders included, in the source's byte order.
+An unchanged page is copied strip by strip in its compressed form. A changed page takes its pixels and the
+tags of their layout from a TIFF that libvips wrote. All other tags come from the source with their values,
+EXIF and GPS folders included, in the source's byte order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The data report: what came in, what became of it, and what of it should be looked at."""
+"""The data report: incoming works, what happened to them, and works that need a check."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LABELS = 12  # labelled bins of the years, at most
 
 @dataclass(frozen=True)
 class Card:
-    """A picture to look at, or a placeholder that says why it cannot be shown."""
+    """A picture, or a placeholder with the reason why it cannot be shown."""
 
     name: str  # of the file
     uri: str | None  # of the picture; None: there is none
@@ -33,7 +33,7 @@ class Gallery:
 def render(
     numbers: Mapping[str, Any], galleries: Mapping[str, Gallery], title: str, lost: Sequence[str] = ()
 ) -> str:
-    """The page as HTML, which needs no network. Equal inputs give equal bytes: no time and no host is in it.
+    """The page as HTML, which needs no network. It holds no time and no host: equal inputs give equal bytes.
 
     Args:
         numbers: as `pipeline/catalog/checks/profile.py` counts them.

@@ -19,7 +19,7 @@ MAX_ROWS = 50  # of a table of works; the files hold all of them
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the page takes everything from: the project's folders, as absolute paths."""
+    """The folders and files that the page reads, as absolute paths."""
 
     metrics: Path  # <stage>.json
     provenance: Path  # <stage>.json
@@ -29,7 +29,7 @@ class Sources:
 
 
 def render(sources: Sources, title: str) -> str:
-    """The page as HTML. Equal inputs give equal bytes: no time and no host is in it."""
+    """The page as HTML. Equal inputs give equal bytes: the page holds no time and no host."""
     stages = _load(sources.provenance)
     metrics = _load(sources.metrics)
     return fill(

@@ -1,4 +1,4 @@
-"""How a page is filled: templates of this folder, everything escaped, and figures as text."""
+"""Fill the templates of this folder, with all values escaped, and format figures as text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def fill(template: str, **values: Any) -> str:
-    """A template of this folder with its values, as HTML; what is no Markup is escaped, none may lack."""
+    """Fill a template of this folder; values that are not Markup are escaped, a missing value is an error."""
     environment = Environment(
         loader=PackageLoader("pipeline.evaluation.report", "."),
         autoescape=True,
