@@ -1,4 +1,4 @@
-# Every target first builds .venv when it is missing or requirements.lock has changed.
+# Every target first builds .venv if it is missing or requirements.lock has changed.
 #   make demo    the whole pipeline on real paintings, then a batch restoration; ends with the report's path
 #   make test    the tests            make lint   format, lint and types
 #   make bench   the figures          make serve  the nightly schedule, served from this terminal
@@ -18,8 +18,8 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: $(READY)
 	@$(BIN)/pentimento demo
 
-# A file's tests share what is costly to make, so they stay together, the longest files first (tests/flows).
-# By file, not by xdist's groups: pytest 9.2 renamed what their marks are written to, and they were lost.
+# The tests of a file share slow fixtures, so they stay together; the slowest files come first (tests/flows).
+# They are grouped by file, not by xdist's marks: pytest 9.2 renamed the attribute that the marks use.
 test: $(READY)
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
 
@@ -43,9 +43,9 @@ serve: $(READY)
 docs: $(READY)
 	@$(BIN)/python -m pipeline reference > docs/params.md
 
-# Compiled at once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would compile
-# torch anew, which takes twice as long as all else that a short stage does.
-# uv knows the find-links of neither pip's environment nor its configuration files: both are passed on.
+# --compile-bytecode: if PYTHONDONTWRITEBYTECODE is set, as in many containers, every process would compile torch
+# again, which takes twice as long as the rest of a short stage.
+# uv reads find-links neither from pip's environment nor from its configuration files, so both are passed on.
 $(READY): requirements.lock pyproject.toml
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@links="$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)"; \
@@ -59,11 +59,11 @@ $(READY): requirements.lock pyproject.toml
 	fi
 	@touch $@
 
-# The code that each stage needs, read from the imports, into dvc.yaml.
+# Write the code that each stage imports into dvc.yaml.
 deps: $(READY)
 	@$(BIN)/python -m pipeline deps
 
-# Resolve pyproject.toml anew. Local version labels (+cpu) are cut: the lock names no build and no index.
+# Resolve pyproject.toml again. Local version labels (+cpu) are removed: the lock names no build and no index.
 lock:
 	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python -m pip install --quiet -e '.[dev]'
 	@.venv-lock/bin/python -m pip freeze --exclude-editable | sed -E 's/\+(cpu|cu[0-9]+)$$//' > requirements.lock
