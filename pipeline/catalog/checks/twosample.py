@@ -22,9 +22,9 @@ MIN_SIZE = 8  # of either sample; with less nothing is judged
 TOO_FEW: Result = {"detail": "too few to judge"}
 OTHER = "(others)"
 _CLASSES, _RARE = 20, 5  # classes that are compared one by one, with so many works; the rest is one class
-_SPLITS = 9_999  # random splits behind the p-value of classes
-_SHUFFLES, _BATCH = 4_999, 500  # the same for vectors
-_TIES = 1e-6  # relative; what is nearer to the statistic found counts as reaching it
+_RESAMPLES = 9_999  # random tables behind the p-value of classes
+_SHUFFLES, _BATCH = 4_999, 500  # random splits behind that of vectors
+_DIGITS = 9  # of an energy distance; what remains is rounding error
 
 
 def numbers(left: Floats, right: Floats) -> Result:
@@ -77,7 +77,12 @@ def classes(left: pd.Series[Any], right: pd.Series[Any], rng: Rng) -> Result:
         "psi": stability(a, b),
         "detail": f"{table.index[most]}: {shares[0][most]:.1%} before, {shares[1][most]:.1%} now",
     }
-    return found | ({"p": _chance(a, b, rng)} if len(table) > 1 else {})
+    if len(table) < 2:
+        return found
+    from scipy.stats import MonteCarloMethod, chi2_contingency
+
+    method = MonteCarloMethod(n_resamples=_RESAMPLES, rng=rng)
+    return found | {"p": float(chi2_contingency([a, b], correction=False, method=method).pvalue)}
 
 
 def tags(left: pd.Series[Any], right: pd.Series[Any], sizes: tuple[int, int]) -> Result:
@@ -120,24 +125,30 @@ def vectors(left: NDArray[np.floating[Any]], right: NDArray[np.floating[Any]], r
     """
     if min(len(left), len(right)) < MIN_SIZE:
         return TOO_FEW
+    from scipy.spatial.distance import cdist
+    from scipy.stats import permutation_test
+
     both = np.concatenate([left, right]).astype(np.float64)
-    squares = (both**2).sum(axis=1)
-    apart = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * both @ both.T, 0)).astype(np.float32)
-    np.fill_diagonal(apart, 0)
-    across = float(apart[: len(left), len(left) :].mean(dtype=np.float64))
+    distances = cdist(both, both)
+    across = float(distances[: len(left), len(left) :].mean())
     if not across:
         return {"effect": 0.0, "detail": "all pictures are the same"}
-    weights = np.r_[np.full(len(left), 1 / len(left)), np.full(len(right), -1 / len(right))]
-    found = _energy(apart, weights[:, None])[0]
-    batches = (min(_BATCH, _SHUFFLES - start) for start in range(0, _SHUFFLES, _BATCH))
-    chance = np.concatenate(
-        [_energy(apart, rng.permuted(np.tile(weights, (count, 1)), axis=1).T) for count in batches]
-    )
-    coefficient = np.clip((found - chance.mean()) / (2 * across), 0, 1)
-    reached = int((chance >= found - _TIES * across).sum())
+
+    def energy(first: Ints, second: Ints, axis: int) -> Floats:
+        """The energy distance, over `across`, of works at the positions `first` (…, N) and the others."""
+        weights = np.full((*first.shape[:-1], len(both)), -1 / len(right))
+        np.put_along_axis(weights, first, 1 / len(left), axis=axis)
+        energies = -np.einsum("...n,...n->...", weights, weights @ distances)
+        return np.asarray(np.round(energies / across, _DIGITS))  # so that equal splits tie
+
+    test = permutation_test(
+        np.split(np.arange(len(both)), [len(left)]), energy, vectorized=True, n_resamples=_SHUFFLES,
+        batch=_BATCH, alternative="greater", rng=rng,
+    )  # fmt: skip
+    coefficient = np.clip((test.statistic - test.null_distribution.mean()) / 2, 0, 1)
     return {
         "effect": float(np.sqrt(coefficient)),
-        "p": (1 + reached) / (_SHUFFLES + 1),
+        "p": float(test.pvalue),
         "detail": "what the pictures show",
     }
 
@@ -161,23 +172,3 @@ def _merged(table: pd.DataFrame) -> pd.DataFrame:
     if rest.sum():
         merged.loc[OTHER] = rest
     return merged
-
-
-def _chance(left: Ints, right: Ints, rng: Rng) -> float:
-    """The p-value of the chi-squared statistic among random splits of the same works."""
-    total = left + right
-    expected = total * (left.sum() / total.sum())
-    scale = 1 / expected + 1 / (total - expected)
-
-    def statistic(counts: Ints) -> Floats:
-        return np.asarray((((counts - expected) ** 2) * scale).sum(axis=-1))
-
-    splits = rng.multivariate_hypergeometric(total, int(left.sum()), _SPLITS, method="marginals")
-    reached = int((statistic(splits) >= statistic(left) * (1 - _TIES)).sum())
-    return (1 + reached) / (_SPLITS + 1)
-
-
-def _energy(apart: NDArray[np.float32], weights: Floats) -> Floats:
-    """The energy distance for each column of weights (N + M, R): minus their quadratic form."""
-    light = weights.astype(np.float32)
-    return np.asarray(-np.einsum("nr,nr->r", light, apart @ light, dtype=np.float64))

@@ -23,6 +23,50 @@ def test_the_chance_of_classes_is_that_of_the_chi_squared_test() -> None:
     assert found["detail"] == "a: 30.0% before, 40.0% now"
 
 
+def standard_error(p: float, resamples: int) -> float:
+    """Of the difference between two p-values of so many resamples each."""
+    return float(np.sqrt(2 * p * (1 - p) / resamples))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "p"),
+    [
+        ((60, 90, 50), (80, 75, 45), 0.1100),
+        ((50, 50, 0), (50, 50, 0), 1.0),
+        ((90, 10, 0), (10, 90, 0), 0.0001),
+        ((6, 3, 2), (3, 6, 4), 0.3928),
+        ((100, 60, 49), (80, 80, 49), 0.0816),
+        ((500, 300, 200), (20, 18, 2), 0.0247),
+    ],
+)
+def test_the_chance_of_classes_agrees_with_random_splits(
+    left: tuple[int, ...], right: tuple[int, ...], p: float
+) -> None:
+    """The p-values are those of 9,999 splits drawn from the multivariate hypergeometric distribution."""
+    found = twosample.classes(pd.Series(left, list("abc")), pd.Series(right, list("abc")), rng())
+    assert found["p"] == pytest.approx(p, abs=4 * standard_error(p, 9_999) + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "share", "p", "effect"),
+    [
+        ((200, 200), 0.05, 0.2654, 0.0221),
+        ((60, 80), 0.05, 0.5507, 0.0),
+        ((100, 60), 0.5, 0.0002, 0.3639),
+        ((8, 9), 0.3, 0.4062, 0.0734),
+    ],
+)
+def test_the_chance_of_vectors_agrees_with_shuffled_weights(
+    sizes: tuple[int, int], share: float, p: float, effect: float
+) -> None:
+    """The figures are those of 4,999 shuffles whose energy was computed from weights in single precision."""
+    left, right = (np.random.default_rng(1 + n).normal(0, 1, (size, 16)) for n, size in enumerate(sizes))
+    right[: int(share * sizes[1]), :4] += 4
+    found = twosample.vectors(left.astype(np.float32), right.astype(np.float32), rng())
+    assert found["p"] == pytest.approx(p, abs=4 * standard_error(p, 4_999) + 1e-12)
+    assert found["effect"] == pytest.approx(effect, abs=0.003)
+
+
 def test_one_in_twenty_equal_samples_is_below_five_percent() -> None:
     draws = np.random.default_rng(1)
     share = [0.5, 0.3, 0.15, 0.05]
