@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,13 +139,21 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def sidecars(folder: Path) -> dict[str, str]:
-    """What sidecars say beside the code, by field."""
-    found = {}
+    """What sidecars say beside the code: every value, by its file and its keys."""
+    found: dict[str, str] = {}
     for path in sorted(folder.rglob("*.json")):
         told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for key in told.keys() - set(OF_THE_CODE):
-            found[f"{path.relative_to(folder)}: {key}"] = json.dumps(told[key], sort_keys=True)
+            found |= values(f"{path.relative_to(folder)}: {key}", told[key])
     return found
+
+
+def values(name: str, told: Any) -> dict[str, str]:
+    """Every plain value of a nested one, by its keys."""
+    if not isinstance(told, (dict, list)) or not told:
+        return {name: json.dumps(told)}
+    inner = told.items() if isinstance(told, dict) else enumerate(told)
+    return {key: value for part, deeper in inner for key, value in values(f"{name}/{part}", deeper).items()}
 
 
 def compare(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> int:
@@ -153,7 +162,7 @@ def compare(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]])
     for part, old in before.items():
         new = after[part]
         unequal = sorted(name for name in old if old[name] != new.get(name))
-        more = sorted({name.rpartition(": ")[2] for name in new.keys() - old.keys()})
+        more = sorted({re.sub(r"/\d+", "", name.rpartition(": ")[2]) for name in new.keys() - old.keys()})
         equal = len(old) - len(unequal)
         print(f"{part:48} {equal:6} equal, {len(unequal)} differ; new: {', '.join(more) or 'nothing'}")
         for name in unequal[:5]:
