@@ -8,10 +8,9 @@ data/prepared, which are sharper, the learnt detector is much worse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ from pydantic import Field
 from pipeline import environment, paths
 from pipeline.archive.atomic import atomic_path, write_json
 from pipeline.archive.canvas import Canvas
-from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import INDEX
 from pipeline.archive.sheets import contact_sheet
 from pipeline.catalog.originals import read_originals, works_of
@@ -35,20 +33,16 @@ from pipeline.metrics import psnr
 from pipeline.params import StageParams
 from pipeline.progress import say, track
 from pipeline.resampling.bootstrap import mean_interval
-from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
-from pipeline.restoration.methods.colour import ColourModel, difference
-from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.colour import difference
 from pipeline.restoration.methods.interface import Detector, Enhancer, Pixels, Position, Preview
-from pipeline.restoration.methods.learnt_detector import LearntDetector
-from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer, LearntUpscaler
-from pipeline.restoration.methods.registry import CLASSICAL, LEARNT
+from pipeline.restoration.methods.kit import candidates
+from pipeline.restoration.methods.registry import CLASSICAL, Changes, Step, networks, steps
 from pipeline.restoration.work.enhancing import apply, preview_of
 from pipeline.stage import Context, Files, Metrics, Stage
 
-NETWORKS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
 CLEAN = "undamaged"
-AGEINGS = ("noise", "fading", "varnish")  # what `enhance` undoes
-SCALES = (2, 4)
+MEASURED: tuple[Changes, ...] = ("mask", "page", "size")  # evaluate_restorer measures fillers
+NOISE = "noise"  # of the levels in the params; every other kind of damage is one of pipeline/damage
 SIDE = 1024  # pixels of the longer side; larger originals are reduced to it, as for the detector's training
 MIDDLE = 256  # pixels of a side; enhancing and enlarging are judged on so much of the middle: both are local
 FALSE_ALARMS = 0.005  # share of an undamaged picture that a detector may have painted over, on average
@@ -69,7 +63,9 @@ class Params(StageParams):
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Choose by val works, report test works."""
-    methods = _Methods(ctx.root / paths.MODELS, ctx.root / paths.PRETRAINED, ctx.state)
+    homes = {"pretrained": ctx.root / paths.PRETRAINED, "trained": ctx.root / paths.MODELS}
+    methods = _Methods(homes, ctx.state)
+    weights = {step: found.weights for step, found in methods.candidates.items()}
     tables: dict[str, pd.DataFrame] = {}
     sheet: list[list[Pixels]] = []
     for split, most in (("val", params.choosing), ("test", params.testing)):
@@ -86,14 +82,14 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
                 rows += [{"work": number, **line} for line in lines]
                 sheet += shown if split == "test" and number < params.panels else []
         tables[split] = pd.DataFrame(rows)
-    steps = choose(tables["val"], methods.weights)
-    for step, entry in steps.items():
-        if entry["best"] == CLASSICAL and methods.weights[step]:
+    best = choose(tables["val"], weights)
+    for step, entry in best.items():
+        if entry["best"] == CLASSICAL and weights[step]:
             say(f"evaluate_steps: {CLASSICAL} is better for {step}: it is chosen")
         for network, where in entry.get("weights", {}).items():
-            if len(methods.weights[step]) > 1:
+            if len(weights[step]) > 1:
                 say(f"evaluate_steps: {network}: the {where} weights are better for {step}")
-    write_json(outputs["steps"], steps)
+    write_json(outputs["steps"], best)
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         means = tables["test"].groupby(["step", "kind", "method"], sort=False).mean(numeric_only=True)
@@ -102,40 +98,33 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         rounded = [[np.round(pixels * 255).astype(np.uint8) for pixels in line] for line in sheet]
         contact_sheet(folder / paths.ENHANCED, rounded, 320, headings=headings)
     return {
-        "best": {step: entry["best"] for step, entry in steps.items()},
-        "weights": {step: entry["weights"] for step, entry in steps.items() if "weights" in entry},
+        "best": {step: entry["best"] for step, entry in best.items()},
+        "weights": {step: entry["weights"] for step, entry in best.items() if "weights" in entry},
         "figures": _figures(tables["test"]),
     }
 
 
 class _Methods:
-    """Classical methods of each step and, for each variant of its networks' weights, the learnt one.
+    """The methods of every step that is measured here.
 
-    weights: step -> learnt method -> network -> 'pretrained' or 'trained'.
+    candidates: step as it is measured (see Step.measured_as) -> its methods.
     """
 
-    def __init__(self, trained: Path, pretrained: Path, scratch: Path) -> None:
+    def __init__(self, homes: Mapping[str, Path], scratch: Path) -> None:
         self.scratch = scratch
-        self.detectors: dict[str, Detector] = {CLASSICAL: ClassicalDetector()}
-        self.enhancers: dict[str, Enhancer] = {CLASSICAL: LevelsAndDenoise()}
-        self.upscalers: dict[int, dict[str, Enhancer]] = {n: {CLASSICAL: Lanczos(n)} for n in SCALES}
-        networks = {
-            "detect": ("detector",),
-            "enhance": ("enhancer", "colour"),
-            **{f"upscale_x{scale}": (f"upscaler_x{scale}",) for scale in SCALES},
+        self.candidates = {
+            step.measured_as(scale): candidates(step, scale, homes)
+            for step in steps()
+            if step.changes in MEASURED
+            for scale in step.scales
         }
-        homes = {"pretrained": pretrained, "trained": trained}
-        self.weights = {step: variants(names, homes) for step, names in networks.items()}
-        for name, where in self.weights["detect"].items():
-            self.detectors[name] = LearntDetector(homes[where["detector"]] / "detector")
-        for name, where in self.weights["enhance"].items():
-            colour = ColourModel(homes[where["colour"]] / "colour")
-            self.enhancers[name] = LearntEnhancer(homes[where["enhancer"]] / "enhancer", colour=colour)
-        for scale in SCALES:
-            for name, where in self.weights[f"upscale_x{scale}"].items():
-                ((network, place),) = where.items()
-                self.upscalers[scale][name] = LearntUpscaler(homes[place] / network)
-        self.shown = [*self.enhancers][-1]  # whose results the sheet shows
+        self.shown = [*self.candidates["enhance"].methods][-1]  # whose results the sheet shows
+
+    def of(self, *changes: Changes) -> Iterator[tuple[Step, int, dict[str, Any]]]:
+        """The steps that change one of these, each with its scale and its methods."""
+        for step in steps():
+            for scale in step.scales if step.changes in changes else ():
+                yield step, scale, self.candidates[step.measured_as(scale)].methods
 
     def judged(
         self, numbered: tuple[int, NDArray[np.uint8]], params: Params, test: bool
@@ -144,24 +133,31 @@ class _Methods:
         number, picture = numbered
         truth = picture.astype(np.float32) / np.float32(255)
         seeds = [params.seed, int(test), number]
-        rows = [*self.detected(truth, seeds)]
+        rows: list[Row] = []
         sheet: list[list[Pixels]] = []
-        for row, pictures in self.enhanced(truth, params.noise, seeds):
-            rows.append(row)
-            if row["method"] == self.shown:
-                sheet.append(pictures)
-        return [*rows, *self.enlarged(_middle(truth))], sheet
+        for step, _, known in self.of("mask"):
+            rows += self.detected(step, known, truth, seeds)
+        for step, _, known in self.of("page"):
+            for row, pictures in self.enhanced(step, known, truth, params.noise, seeds):
+                rows.append(row)
+                if step.name == "enhance" and row["method"] == self.shown:
+                    sheet.append(pictures)
+        for step, scale, known in self.of("size"):
+            rows += self.enlarged(step, scale, known, _middle(truth))
+        return rows, sheet
 
-    def detected(self, truth: Pixels, seeds: list[int]) -> Iterator[Row]:
+    def detected(
+        self, step: Step, methods: Mapping[str, Detector], truth: Pixels, seeds: list[int]
+    ) -> Iterator[Row]:
         """F1 for every kind of damage, and the share of the sound pixels that would be painted over."""
         place = Position(0, 0, *truth.shape[:2])
         for order, kind in enumerate((CLEAN, *MASKED)):
             damaged, mask = truth, np.zeros(truth.shape[:2], np.bool_)
             if kind != CLEAN:
                 damaged, mask = damage(truth, [kind], np.random.default_rng([*seeds, order]))
-            for name, detector in self.detectors.items():
+            for name, detector in methods.items():
                 found = detector(damaged, place)
-                row: Row = {"step": "detect", "kind": kind, "method": name}
+                row: Row = {"step": step.name, "kind": kind, "method": name}
                 row["sound_changed"] = float(found[~mask].mean())
                 row["found"] = float(found.mean())
                 if kind == CLEAN:
@@ -169,25 +165,30 @@ class _Methods:
                 yield row | (compare(found, mask) if mask.any() else {})
 
     def enhanced(
-        self, truth: Pixels, levels: tuple[float, ...], seeds: list[int]
+        self,
+        step: Step,
+        methods: Mapping[str, Enhancer],
+        truth: Pixels,
+        levels: tuple[float, ...],
+        seeds: list[int],
     ) -> Iterator[tuple[Row, list[Pixels]]]:
-        """PSNR and colour difference (CIEDE2000) of the middle after noise of some levels, fading, varnish.
+        """PSNR and colour difference (CIEDE2000) of the middle, for each kind of damage that the step undoes.
 
-        What sets a method is the whole picture, as in a restoration.
+        Methods derive their settings from the whole picture, as in a restoration.
         """
         aged: dict[str, Pixels] = {CLEAN: truth}
         rng = np.random.default_rng([*seeds, 100])
-        for level in levels:
+        for level in levels if NOISE in step.undoes else ():
             noisy = truth + rng.normal(0, level / 255, truth.shape)
             aged[f"noise {level:g}"] = _rounded(noisy)
-        for kind in AGEINGS[1:]:
+        for kind in (kind for kind in step.undoes if kind != NOISE):
             aged[kind] = _rounded(damage(truth, [kind], rng)[0])
         truth = _middle(truth)
         for kind, whole in aged.items():
             look, before = self._look(whole), _middle(whole)
-            for name, method in self.enhancers.items():
+            for name, method in methods.items():
                 after = apply(method.tuned(look), before)
-                row = {"step": "enhance", "kind": kind, "method": name}
+                row = {"step": step.name, "kind": kind, "method": name}
                 figures = {"psnr": psnr(after, truth), "colour": difference(after, truth)}
                 figures |= {"psnr_before": psnr(before, truth), "colour_before": difference(before, truth)}
                 yield row | figures, [before, after, truth]
@@ -199,36 +200,16 @@ class _Methods:
             canvas.write((slice(0, height), slice(0, width)), np.rint(pixels * 255).astype(np.uint8))
             return preview_of(canvas)
 
-    def enlarged(self, truth: Pixels) -> Iterator[Row]:
+    def enlarged(
+        self, step: Step, scale: int, methods: Mapping[str, Enhancer], truth: Pixels
+    ) -> Iterator[Row]:
         """PSNR of luma (ITU-R BT.601) after a bicubic reduction is enlarged again."""
-        for scale, methods in self.upscalers.items():
-            height, width = (size // scale * scale for size in truth.shape[:2])
-            whole = truth[:height, :width]
-            small = _rounded(reduced(whole, scale))
-            for name, method in methods.items():
-                after = apply(method, small)
-                figure = psnr(_luma(after), _luma(whole))
-                yield {"step": f"upscale_x{scale}", "kind": "reduced", "method": name, "psnr": figure}
-
-
-def variants(networks: Sequence[str], homes: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """The learnt methods of a step: name -> network -> where its weights lie, a key of `homes`.
-
-    There is none if a network lacks weights. Weights that a training took over as they were are no variant.
-    """
-    places: list[list[str]] = []
-    for network in networks:
-        found = {where: home / network for where, home in homes.items() if (home / network).exists()}
-        hashes = {where: tree_sha256(folder) for where, folder in found.items()}
-        places.append(
-            [where for n, where in enumerate(hashes) if hashes[where] not in [*hashes.values()][:n]]
-        )
-    named: dict[str, dict[str, str]] = {}
-    for where in product(*places):
-        trained = [network for network, place in zip(networks, where, strict=True) if place == "trained"]
-        name = f"{LEARNT}, trained {' and '.join(trained)}" if trained else LEARNT
-        named[name] = dict(zip(networks, where, strict=True))
-    return named
+        height, width = (size // scale * scale for size in truth.shape[:2])
+        whole = truth[:height, :width]
+        small = _rounded(reduced(whole, scale))
+        for name, method in methods.items():
+            figure = psnr(_luma(apply(method, small)), _luma(whole))
+            yield {"step": step.measured_as(scale), "kind": "reduced", "method": name, "psnr": figure}
 
 
 def choose(
@@ -238,8 +219,8 @@ def choose(
 
     Args:
         val: a row per work, step, kind and method.
-        weights: step -> learnt method -> network -> 'pretrained' or 'trained' (see variants). `best` is then
-            'learnt' for each of them, and `weights` says which of them is the best one.
+        weights: step -> method with networks -> network -> 'pretrained' or 'trained' (see kit.variants).
+            `best` is then the method without its variant, and `weights` says which variant is the best one.
     """
     found: dict[str, Any] = {}
     for step, rows in val.groupby("step", sort=False):
@@ -267,7 +248,7 @@ def _best(
 ) -> dict[str, Any]:
     """The best of the fair methods, and the weights of the best learnt one (of the fair ones, if any)."""
     best = str(fair.idxmax())
-    entry: dict[str, Any] = {"best": LEARNT if best in weights else best}
+    entry: dict[str, Any] = {"best": best.partition(",")[0]}  # without the variant of its weights
     if weights:
         learnt = fair[fair.index.isin([*weights])]
         entry["weights"] = weights[str((learnt if len(learnt) else means[[*weights]]).idxmax())]
@@ -316,6 +297,7 @@ def _luma(pixels: Pixels) -> Pixels:
     return np.asarray(luma, np.float32).reshape(*pixels.shape[:2], 1)
 
 
+NETWORKS = networks(*MEASURED)
 STAGE = Stage(
     "evaluate_steps",
     Params,

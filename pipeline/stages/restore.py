@@ -18,6 +18,7 @@ from pipeline.errors import ItemError, PentimentoError
 from pipeline.metrics import psnr
 from pipeline.progress import track
 from pipeline.restoration.methods.kit import load_kit
+from pipeline.restoration.methods.registry import networks
 from pipeline.restoration.methods.settings import Settings
 from pipeline.restoration.work.engine import restore_work
 from pipeline.restoration.work.work import Tree, Work
@@ -135,7 +136,7 @@ def _panel(pictures: list[Pixels]) -> Image.Image:
 
 
 # Which of the two is used, models/steps.json says. There is always a restorer that was trained here.
-NETWORKS = ("colour", "detector", "enhancer", "upscaler_x2", "upscaler_x4")
+NETWORKS = networks("mask", "page", "size")
 STAGE = Stage(
     "restore",
     Settings,

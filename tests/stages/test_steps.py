@@ -15,14 +15,16 @@ from pipeline.archive.canvas import Canvas
 from pipeline.archive.fixity import file_sha256
 from pipeline.errors import PentimentoError
 from pipeline.models.registry import build, save_model
+from pipeline.restoration.methods import classical, detect
 from pipeline.restoration.methods.classical import Lanczos, LevelsAndDenoise
 from pipeline.restoration.methods.detect import ClassicalDetector
+from pipeline.restoration.methods.kit import variants
 from pipeline.restoration.methods.measured import best_methods
 from pipeline.restoration.methods.weights import Weights
 from pipeline.restoration.work.enhancing import improve
 from pipeline.stage import Context
 from pipeline.stages import evaluate_steps
-from pipeline.stages.evaluate_steps import CLEAN, choose, reduced, variants
+from pipeline.stages.evaluate_steps import CLEAN, choose, reduced
 from tests.conftest import painting
 
 SPLITS = ["val"] * 2 + ["test"] * 2
@@ -99,8 +101,8 @@ def test_all_of_an_original_is_searched_and_its_middle_enlarged(
             shown["upscale"].add((pixels.shape[0] * self.scale, pixels.shape[1] * self.scale))
             return super().__call__(pixels)
 
-    monkeypatch.setattr(evaluate_steps, "ClassicalDetector", Search)
-    monkeypatch.setattr(evaluate_steps, "Lanczos", Enlarge)
+    monkeypatch.setattr(detect, "ClassicalDetector", Search)
+    monkeypatch.setattr(classical, "Lanczos", Enlarge)
     monkeypatch.setattr(evaluate_steps, "SIDE", 600)
     works = pd.read_parquet(project / "works.parquet")
     for number, name in enumerate(works["path"]):
@@ -120,7 +122,7 @@ def test_enhancers_are_set_as_a_restoration_of_the_picture_sets_them(project, tm
             looks.append(look)
             return super().tuned(look)
 
-    monkeypatch.setattr(evaluate_steps, "LevelsAndDenoise", Noted)
+    monkeypatch.setattr(classical, "LevelsAndDenoise", Noted)
     # One work after another: the first look is the first work's.
     monkeypatch.setenv("PENTIMENTO_WORKERS", "1")
     evaluate(project)
@@ -207,14 +209,14 @@ def test_each_network_of_a_step_is_chosen_by_itself(tmp_path):
             (tmp_path / home / network).mkdir(parents=True)
             (tmp_path / home / network / "card.json").write_text(home)
     homes = {home: tmp_path / home for home in ("pretrained", "trained")}
-    found = variants(("enhancer", "colour"), homes)
+    found = variants("learnt", ("enhancer", "colour"), homes)
     assert list(found) == [
         "learnt", "learnt, trained colour", "learnt, trained enhancer", "learnt, trained enhancer and colour"
     ]  # fmt: skip
     assert found["learnt, trained colour"] == {"enhancer": "pretrained", "colour": "trained"}
     (tmp_path / "trained/colour/card.json").write_text("pretrained")
-    assert list(variants(("enhancer", "colour"), homes)) == ["learnt", "learnt, trained enhancer"]
-    assert variants(("enhancer", "detector"), homes) == {}
+    assert list(variants("learnt", ("enhancer", "colour"), homes)) == ["learnt", "learnt, trained enhancer"]
+    assert variants("learnt", ("enhancer", "detector"), homes) == {}
 
 
 def test_a_trained_detector_that_marks_paint_loses_to_the_shipped_one():

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from pipeline import meaning
-from pipeline.archive.fixity import value_sha256
+from pipeline.archive.fixity import tree_sha256, value_sha256
 from pipeline.discovery import import_all
 from pipeline.models.inference import PACKAGES
 from pipeline.restoration.methods.fill import Fillers
 from pipeline.restoration.methods.loader import Loader
-from pipeline.restoration.methods.registry import Changes, Step
+from pipeline.restoration.methods.registry import Changes, Opening, Step, methods
 from pipeline.restoration.methods.settings import Settings
 
 import_all("pipeline.restoration.methods")  # methods register themselves
@@ -104,6 +105,57 @@ def _load(settings_json: str, methods: Path) -> Kit:
         code_sha256=code_sha256(),
         software={"pentimento": version("pentimento")} | _versions([*_LIBRARIES, *loader.libraries]),
     )
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All registered methods of a step, side by side, to be measured.
+
+    methods: name in reports -> method.
+    weights: name -> network -> 'pretrained' or 'trained', of those that have networks.
+    """
+
+    methods: dict[str, Any]
+    weights: dict[str, dict[str, str]]
+
+
+def candidates(step: Step, scale: int, homes: Mapping[str, Path]) -> Candidates:
+    """The methods of a step, each with networks once for every variant of its weights.
+
+    Args:
+        scale: of a step that changes the size; 1 for others.
+        homes: 'pretrained' and 'trained' -> the folder that holds such models.
+    """
+    found: dict[str, Any] = {}
+    weights: dict[str, dict[str, str]] = {}
+    for method in methods(step.name).values():
+        for name, places in variants(method.name, method.weights_at(scale), homes).items():
+            folders = {network: homes[place] / network for network, place in places.items()}
+            found[name] = method.build(Opening("auto", scale, folders))
+            if places:
+                weights[name] = places
+    return Candidates(found, weights)
+
+
+def variants(method: str, networks: Sequence[str], homes: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """The variants of a method: name -> network -> where its weights lie, a key of `homes`.
+
+    A method has no variant if one of its networks lacks weights. Weights that a training took over unchanged
+    are no variant of their own.
+    """
+    places: list[list[str]] = []
+    for network in networks:
+        found = {where: home / network for where, home in homes.items() if (home / network).exists()}
+        hashes = {where: tree_sha256(folder) for where, folder in found.items()}
+        places.append(
+            [where for n, where in enumerate(hashes) if hashes[where] not in [*hashes.values()][:n]]
+        )
+    named: dict[str, dict[str, str]] = {}
+    for where in product(*places):
+        trained = [network for network, place in zip(networks, where, strict=True) if place == "trained"]
+        name = f"{method}, trained {' and '.join(trained)}" if trained else method
+        named[name] = dict(zip(networks, where, strict=True))
+    return named
 
 
 def _without_engine(described: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from pipeline.errors import PentimentoError
 
 Changes = Literal["mask", "masked pixels", "page", "size"]
 ORDER: tuple[Changes, ...] = ("mask", "masked pixels", "page", "size")
+SCALES = (2, 4)
 AUTO, NONE = "auto", "none"
 CLASSICAL, LEARNT = "classical", "learnt"  # what methods are called in settings and in steps.json
 
@@ -32,6 +33,8 @@ class Step:
     fallback: the setting's name, or the method's, that takes over where a method fails.
     optional: whether 'none' leaves the step out.
     seconds: of one worker of a typical machine for a megapixel of the result (benchmarks/throughput.py).
+    undoes: kinds of damage on which evaluate_steps measures the methods of a step that changes whole pages:
+        'noise', or those of pipeline/damage. It measures detectors on all kinds that leave a mask.
     settings: further settings, name -> (type, help of the option or None); params.yaml holds their values.
     """
 
@@ -41,7 +44,13 @@ class Step:
     fallback: str = CLASSICAL
     optional: bool = False
     seconds: float = 0.0
+    undoes: tuple[str, ...] = ()
     settings: Mapping[str, tuple[Any, str | None]] = field(default_factory=dict)
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """How many times larger the result can be."""
+        return SCALES if self.changes == "size" else (1,)
 
     def measured_as(self, scale: int) -> str:
         """The key of models/steps.json that `auto` goes by."""
@@ -149,6 +158,19 @@ def step(name: str) -> Step:
 def methods(step: str) -> Mapping[str, Method]:
     """The methods of a step, by name; complete once the package's modules are imported (kit.py does it)."""
     return _METHODS.get(step, {})
+
+
+def networks(*changes: Changes) -> list[str]:
+    """The names of all model folders that the methods of steps with these changes need, sorted."""
+    found = {
+        network
+        for step in steps()
+        if step.changes in changes
+        for scale in step.scales
+        for method in methods(step.name).values()
+        for network in method.weights_at(scale)
+    }
+    return sorted(found)
 
 
 def on_change(listener: Callable[[], None]) -> None:

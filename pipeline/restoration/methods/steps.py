@@ -36,6 +36,7 @@ ENHANCE = register(
         "enhance",
         changes="page",
         seconds=1.5,
+        undoes=("noise", "fading", "varnish"),
         help="auto, classical, learnt or a model, where the chain has the step enhance.",
     )
 )
