@@ -50,6 +50,7 @@ PACKS = Path("packs")
 CHECKPOINTS = Path("checkpoints")
 ENGINES = Path("engines")  # networks of ours as ONNX models
 KNOWN = Path("catalog/known.parquet")  # every work that a source ever listed
+RESTORED_WORKS = Path("restored")  # of the stage restore, kept for its next run
 LAST_DATA = Path("last-data")  # what the last run of the flow learnt from
 LOGS = Path("logs")
 RUN_LOG = LOGS / "runs.jsonl"

@@ -85,6 +85,7 @@ class Context:
         depends_on: Mapping[str, Any],
         flush: Callable[[], None] = lambda: None,
         valid: Callable[[Any], bool] = lambda value: True,
+        workers: int | None = None,
     ) -> tuple[dict[str, Any], dict[str, str]]:
         """Do `work` once per item: known results and failures come from the ledger.
 
@@ -93,13 +94,14 @@ class Context:
 
         Args:
             work: item -> JSON-serialisable result; raises ItemError when the item is bad. It runs in
-                threads (PENTIMENTO_WORKERS of them). A partial passes on what is the same for all items.
+                threads. A partial passes on what is the same for all items.
             items: key -> item. The key names everything of the item that the result depends on:
                 normally the content's SHA-256.
             label: what the progress bar says.
             depends_on: the parameters that a result depends on. A change of others costs nothing.
             flush: called before results are recorded, to flush what `work` has written elsewhere.
             valid: whether a result that is known still stands; else its item is done again.
+            workers: threads; 1 for work that must not run side by side. Default: PENTIMENTO_WORKERS.
 
         Returns:
             Results and reasons of failure, both by key, in the order of `items`.
@@ -113,7 +115,7 @@ class Context:
             if found and todo:
                 self.log.info("%s: %d of %d to do, the others are known", label, len(todo), len(items))
             batches = [todo[start : start + _BATCH] for start in range(0, len(todo), _BATCH)]
-            with ThreadPoolExecutor(environment.workers()) as pool:
+            with ThreadPoolExecutor(workers or environment.workers()) as pool:
                 for batch in track(batches, label):
                     entries = pool.map(lambda key: _attempt(work, items[key]), batch)
                     fresh = dict(zip(batch, entries, strict=True))

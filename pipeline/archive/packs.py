@@ -126,7 +126,7 @@ class Reduced:
 
     def __init__(self, state: Path, side: int = SIDE) -> None:
         """Open the pack of pictures whose longer side has at most `side` pixels."""
-        self._side = side
+        self.side = side
         self._pack = Pack(state / paths.PACKS / f"{side}.bin")
         # All that a picture depends on beside its file.
         self.space = f"{side}:{meaning(images.__name__)[:16]}"
@@ -181,7 +181,7 @@ class Reduced:
     def _read(self, sha256: str, find: Callable[[], Path], place: dict[str, Any] | None) -> Picture:
         if place:
             return self._pack.read(place)
-        picture = images.read_rgb(find(), self._side)
+        picture = images.read_rgb(find(), self.side)
         place = self._pack.append(picture)
         with self._lock:
             self._fresh[sha256] = Entry(place)

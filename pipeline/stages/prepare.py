@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path, write_json
+from pipeline.archive.fixity import value_sha256
 from pipeline.archive.packs import Reduced
 from pipeline.archive.shards import INDEX, Planned, Shards, renew_shards
 from pipeline.archive.tables import read_table
@@ -27,6 +28,7 @@ from pipeline.catalog.sets.balance import Balance, Balancing, Rare, handle_rare
 from pipeline.catalog.sets.presets import PresetName, objections, preset_policy
 from pipeline.catalog.sets.split import GroupBy, leak_groups, split_groups
 from pipeline.errors import ItemError, PentimentoError
+from pipeline.meaning import meaning_of
 from pipeline.params import StageParams
 from pipeline.progress import track
 from pipeline.stage import Context, Files, Metrics, Stage
@@ -162,7 +164,8 @@ def _pack(folder: Path, works: pd.DataFrame, pictures: Reduced, ctx: Context) ->
     def read(positions: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         return pictures.read_all([files[position] for position in positions])
 
-    kept = ctx.state / "shards" / pictures.space.replace(":", "-")
+    code = value_sha256([pictures.space, meaning_of(renew_shards)])
+    kept = ctx.state / "shards" / f"{pictures.side}-{code[:16]}"
     return renew_shards(folder, planned, read, kept, "prepare: packing")
 
 

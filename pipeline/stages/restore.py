@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline import paths
-from pipeline.archive.atomic import atomic_path, sweep
+from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
-from pipeline.errors import ItemError, PentimentoError
+from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
-from pipeline.progress import track
 from pipeline.restoration.methods.kit import load_kit
 from pipeline.restoration.methods.registry import networks
 from pipeline.restoration.methods.settings import Settings
-from pipeline.restoration.work.engine import restore_work
+from pipeline.restoration.work.kept import copy_kept, key_of, restore_kept, stands
 from pipeline.restoration.work.work import Tree, Work
 from pipeline.stage import Context, Files, Metrics, Stage
 
@@ -35,25 +35,37 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
     manifest = pd.read_csv(inputs["damaged"] / paths.MANIFEST)
     settings = params.rooted(ctx.root).with_masks()
     kit = load_kit(settings, inputs["methods"])
+    keep = ctx.state / paths.RESTORED_WORKS / kit.fingerprint
+    kept = Tree(keep / "works", keep / "proof", keep / "partial")
+    works = [_work(inputs["damaged"], str(name)) for name in manifest["path"]]
+    keys = [key_of(work) for work in works]
+    known, reasons = ctx.map(
+        partial(restore_kept, kept=kept, kit=kit),
+        dict(zip(keys, works, strict=True)),
+        "restore",
+        depends_on={"kit": kit.fingerprint},
+        valid=partial(stands, kept=kept),
+        workers=1,  # a model's engine takes one picture at a time
+    )
     rows: list[dict[str, Any]] = []
     failures: dict[str, str] = {}
     with atomic_path(outputs["restored"]) as folder, atomic_path(outputs["plots"]) as plots:
         tree = Tree(folder / "works", folder / "proof", folder / "partial")
         plots.mkdir(parents=True)
-        for number, item in enumerate(track(manifest.to_dict("records"), "restore")):
-            name = str(item["path"])
-            mask = inputs["damaged"] / paths.DAMAGED_MASKS / f"{name}.png"
-            work = Work(inputs["damaged"] / paths.DAMAGED_WORKS / name, name, mask)
-            try:
-                done = restore_work(work, tree, kit)
-            except ItemError as error:
-                failures[name] = str(error)
-                ctx.log.warning("%s: %s", name, error)
+        for number, (item, work, key) in enumerate(
+            zip(manifest.to_dict("records"), works, keys, strict=True)
+        ):
+            name = work.path
+            if key in reasons:
+                failures[name] = reasons[key]
+                ctx.log.warning("%s: %s", name, reasons[key])
                 continue
+            done = known[key]
+            copy_kept(done, kept, tree)
             proof = json.loads((tree.proof / done["proof"]).read_text(encoding="utf-8"))
             before, after = read_rgb(work.source), read_rgb(tree.works / done["output"])
             truth = read_rgb(inputs["damaged"] / paths.DAMAGED_TRUTH / f"{name}.png")
-            hole = _hole(mask)
+            hole = _hole(inputs["damaged"] / paths.DAMAGED_MASKS / f"{name}.png")
             panel = f"{number:03d}.webp"
             _panel([before, after, truth]).save(plots / panel, quality=QUALITY, method=4)
             rows.append(
@@ -62,7 +74,6 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
                 | {"damage": done["damage"], "fallbacks": done["fallbacks"], "methods": _methods(proof)}
                 | {"outside_difference": proof["outside_mask"]["largest_difference"]}
             )
-        sweep(tree.partial, owned=True)
         limit = params.max_failure_ratio * len(manifest)
         if len(failures) > limit or not rows:
             first = next(iter(failures.items()), ("", "the manifest is empty"))
@@ -73,6 +84,10 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
         table = pd.DataFrame(rows)
         table.to_csv(plots / paths.BY_WORK, index=False, float_format="%.4f", lineterminator="\n")
     return _metrics(table, failures)
+
+
+def _work(damaged: Path, name: str) -> Work:
+    return Work(damaged / paths.DAMAGED_WORKS / name, name, damaged / paths.DAMAGED_MASKS / f"{name}.png")
 
 
 def _metrics(table: pd.DataFrame, failures: dict[str, str]) -> Metrics:

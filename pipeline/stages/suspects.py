@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -43,7 +44,15 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         judged = faults.not_judged(labels)
     else:
         limits = faults.Limits(least_works=least, margin=params.margin, most=params.most)
-        judged = faults.suspects(labels, features, groups, params.folds, params.seed, limits)
+        judging = faults.Works(labels, features, groups)
+        # All works are one item: each is judged by models that were fitted on the others.
+        found, _ = ctx.map(
+            partial(faults.judge, folds=params.folds, seed=params.seed, limits=limits),
+            {judging.sha256: judging},
+            "suspects: judging",
+            depends_on=params.model_dump(mode="json"),
+        )
+        judged = faults.as_table(found[judging.sha256])
     judged.insert(0, "id", works["id"].to_numpy())
     write_table(outputs["suspects"], judged)
     unclear = sorted(judged.loc[~judged["told_apart"], "given"].unique())

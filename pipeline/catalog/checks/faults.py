@@ -9,13 +9,16 @@ models, not of the labels, and would bury the few works worth looking at: see `L
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.archive.fixity import value_sha256
 from pipeline.errors import PentimentoError
 from pipeline.resampling.cross_validation import Fold, out_of_fold, stratified_folds
 
@@ -51,6 +54,21 @@ class Limits:
 NO_LIMITS = Limits()
 
 
+@dataclass(frozen=True)
+class Works:
+    """What N works are judged by; see `suspects`."""
+
+    labels: Sequence[str | None]
+    features: NDArray[np.float32]  # (N, D)
+    groups: Sequence[int]
+
+    @property
+    def sha256(self) -> str:
+        """Of all of it."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.features).data)
+        return value_sha256([list(self.labels), list(self.groups), digest.hexdigest()])
+
+
 def suspects(
     labels: Sequence[str | None],
     features: NDArray[np.float32],
@@ -63,7 +81,7 @@ def suspects(
 
     Args:
         labels: (N,) names of classes; None or NaN where there is none.
-        features: (N, D), each row of length 1, as `features.describe` gives them.
+        features: (N, D), each row of length 1, as `describing.describe` gives them.
         groups: (N,) near-duplicates share a number and are never on both sides of a fold.
         folds: number of folds, at least 2.
         seed: of the folds.
@@ -105,6 +123,18 @@ def suspects(
     order = np.flatnonzero(doubtful)[np.argsort(own[doubtful], kind="stable")]
     table.loc[rows[order[: int(limits.most * len(rows))]], "suspect"] = True
     return table
+
+
+def judge(works: Works, folds: int, seed: int, limits: Limits) -> dict[str, list[Any]]:
+    """The columns that `suspects` gives for these works, as JSON holds them; None is a missing value."""
+    table = suspects(works.labels, works.features, works.groups, folds, seed, limits)
+    columns: dict[str, list[Any]] = table.astype(object).where(table.notna(), None).to_dict("list")
+    return columns
+
+
+def as_table(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
+    """The table that `judge` wrote as columns."""
+    return pd.DataFrame(columns).astype(not_judged([]).dtypes.to_dict())
 
 
 def judged_classes(labels: Sequence[str | None], groups: Sequence[int], least: int) -> list[str]:
