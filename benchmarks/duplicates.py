@@ -32,8 +32,8 @@ from pipeline.catalog.checks.sketches import sketch
 from pipeline.catalog.describing import centre, describe
 from pipeline.catalog.location import file_of
 from pipeline.catalog.reading import perceptual_hash
-from pipeline.catalog.sources.folder import FolderSpec
-from pipeline.catalog.sources.met import MetSpec
+from pipeline.catalog.sources.kinds.folder import FolderSpec
+from pipeline.catalog.sources.kinds.met import MetSpec
 from pipeline.resampling.bootstrap import mean_interval
 
 KINDS = ("crop", "resize", "jpeg", "border", "rotate", "all")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from pipeline.catalog.records import artists, dates
 from pipeline.catalog.records.media import parse_medium
-from pipeline.catalog.sources.table import Reading, TableSpec
+from pipeline.catalog.sources.kinds.table import Reading, TableSpec
 from pipeline.errors import PentimentoError
 
 LEAST = 0.98  # of the non-empty dates and artists

@@ -57,7 +57,7 @@ def load_params(path: Path, section: str, model: type[P]) -> P:
     """
     values = read_params(path)
     if section not in values:
-        raise PentimentoError(f"{path}: section '{section}' is missing{_nearest(section, values)}")
+        raise PentimentoError(f"{path}: section '{section}' is missing{nearest(section, values)}")
     return check_params(values[section], section, model, str(path))
 
 
@@ -135,13 +135,16 @@ def _explain(section: str, model: type[StageParams], problem: Any) -> str:
         if new := model.renamed.get(".".join(str(part) for part in problem["loc"])):
             return f"unknown key '{where}': it is now '{section}.{new}'"
         known = [f"{section}.{key}" for key in known_keys(model)]
-        return f"unknown key '{where}'{_nearest(where, known)}"
+        return f"unknown key '{where}'{nearest(where, known)}"
+    if problem["type"] == "unknown_key":  # of an entry of a list, which knows its own keys
+        return f"unknown key '{where}'{problem['ctx']['hint']}"
     if problem["type"] == "missing":
         return f"'{where}' is missing"
     message = problem["msg"][:1].lower() + problem["msg"][1:]
     return f"'{where}' is {problem['input']!r}: {message}"
 
 
-def _nearest(name: str, known: Any) -> str:
+def nearest(name: str, known: Any) -> str:
+    """The hint that names the nearest of the known names; nothing when none is near."""
     match = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
     return f"; did you mean '{match[0]}'?" if match else ""

@@ -1,27 +1,19 @@
-"""Where works come from: one small file per kind of source.
+"""Where works come from: one small file per kind of source, in `kinds/`.
 
-A source lists its items: a picture file and the raw record that goes with it. A new kind is a new
-file with a `Spec` (its parameters) and an entry in `AnySpec`; docs/sources.md shows one from end to end.
+A source lists its items: a picture file and the raw record that goes with it. A new kind is a new file
+that registers its parameters; docs/sources.md shows one from end to end.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from pipeline.catalog.sources.base import FIELDS, Item
-from pipeline.catalog.sources.folder import FolderSpec
-from pipeline.catalog.sources.iiif import IiifSpec
-from pipeline.catalog.sources.met import MetSpec
-from pipeline.catalog.sources.table import TableSpec
+from pipeline.catalog.sources.registry import SOURCES, AnySpec
 from pipeline.errors import PentimentoError
 
-AnySpec = Annotated[MetSpec | FolderSpec | TableSpec | IiifSpec, Field(discriminator="kind")]
-
-__all__ = ["FIELDS", "AnySpec", "Item", "list_items"]
+__all__ = ["FIELDS", "SOURCES", "AnySpec", "Item", "list_items"]
 
 
 def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:

@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from ruamel.yaml import YAML
 
 from pipeline.catalog.location import file_of
-from pipeline.catalog.sources import AnySpec, list_items
+from pipeline.catalog.sources import SOURCES, AnySpec, list_items
 from pipeline.catalog.sources.base import as_json
 from pipeline.catalog.sources.manners import Manners
 from pipeline.errors import ItemError, PentimentoError
@@ -248,8 +248,7 @@ def rows(heading: str) -> dict[str, list[str]]:
 
 def test_the_page_names_every_kind_and_key() -> None:
     kinds = rows("| kind | what it reads")
-    for spec in get_args(get_args(AnySpec)[0]):
-        (kind,) = get_args(spec.model_fields["kind"].annotation)
+    for kind, spec in SOURCES.classes().items():
         named = re.findall(r"`(\w+)`", kinds.pop(f"`{kind}`")[2])
         assert set(named) == set(spec.model_fields) - {"kind", "location", "name"}
     assert not kinds
@@ -268,8 +267,11 @@ def test_the_pages_own_kind_works(tmp_path: Path) -> None:
         save(tmp_path / "a" / f"{number}.png", number)
         if record:
             (tmp_path / "a" / f"{number}.json").write_text(record)
-    spec = names["SidecarSpec"].model_validate({"kind": "sidecar", "location": str(tmp_path / "a")})
-    known, broken, bare, other = list_items((spec,), tmp_path)
+    try:
+        sources = specs({"kind": "sidecar", "location": str(tmp_path / "a")})
+    finally:
+        SOURCES.remove("sidecar")
+    known, broken, bare, other = list_items(sources, tmp_path)
     assert (known.fields["title"], known.fields["artist"], known.problem) == ("A Tree", "Guo Xi", None)
     assert "1.json is not valid JSON" in str(broken.problem)
     assert (bare.fields["title"], bare.problem) == (None, None)

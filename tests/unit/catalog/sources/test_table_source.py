@@ -12,9 +12,9 @@ from PIL import Image
 
 from pipeline.catalog.location import NO_PICTURE
 from pipeline.catalog.records.labels import normalise
+from pipeline.catalog.sources.kinds.table import Reading, TableSpec
 from pipeline.catalog.sources.maps import MAPS, year
 from pipeline.catalog.sources.rows import read_rows
-from pipeline.catalog.sources.table import Reading, TableSpec
 from pipeline.errors import PentimentoError
 from tests.conftest import painting
 

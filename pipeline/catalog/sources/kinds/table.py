@@ -13,6 +13,7 @@ from pydantic import Field
 from pipeline.catalog.location import NO_PICTURE, base_folder
 from pipeline.catalog.sources.base import FIELDS, Item, SourceSpec, text
 from pipeline.catalog.sources.maps import MAPS, ColumnMap, year
+from pipeline.catalog.sources.registry import SOURCES
 from pipeline.catalog.sources.rows import Row, Table, read_rows
 from pipeline.errors import PentimentoError
 
@@ -49,6 +50,7 @@ class Reading:
         return dict(sorted(Counter(row.kind for row in self.rejected).items()))
 
 
+@SOURCES.register("table")
 class TableSpec(SourceSpec):
     """`kind: table`: `location` is the table, `pictures` the folder, `columns` the map.
 
@@ -59,7 +61,6 @@ class TableSpec(SourceSpec):
     UTF-8; the delimiter is found. `artists` is a second table of makers, for maps that know one.
     """
 
-    kind: Literal["table"]
     pictures: str | None = Field(default=None, min_length=1)
     columns: Literal["tate", "cmoa", "aic"] | dict[str, str]
     tag_separator: str = Field(default="|", min_length=1)

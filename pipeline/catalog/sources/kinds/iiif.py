@@ -31,6 +31,7 @@ from pipeline.catalog.sources.iiif_manifest import (
     rights_of,
 )
 from pipeline.catalog.sources.manners import Manners
+from pipeline.catalog.sources.registry import SOURCES
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.progress import say, track
 
@@ -42,6 +43,7 @@ MAX_DOCUMENTS = 1_000_000  # of one source
 _BATCH = 64  # documents read side by side before their pictures are counted
 
 
+@SOURCES.register("iiif")
 class IiifSpec(SourceSpec):
     """`kind: iiif`: `location` is the address of a manifest or collection, or a file or folder of them.
 
@@ -51,7 +53,6 @@ class IiifSpec(SourceSpec):
     pairs to those that are known, by the field that they fill: {artist: [Schilder]}.
     """
 
-    kind: Literal["iiif"]
     size: Size = Field(default="max", union_mode="left_to_right")
     canvases: Literal["all", "first"] = "all"
     limit: int | None = Field(default=None, ge=1)  # pictures; null = all there are

@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from pipeline.catalog.location import base_folder
 from pipeline.catalog.sources.base import Item, SourceSpec, spelt, text, whole
 from pipeline.catalog.sources.contents import parse_json
-from pipeline.catalog.sources.folder import picture_files
+from pipeline.catalog.sources.kinds.folder import picture_files
+from pipeline.catalog.sources.registry import SOURCES
 from pipeline.errors import ItemError, PentimentoError
 from pipeline.progress import say
 
 
+@SOURCES.register("met")
 class MetSpec(SourceSpec):
     """`kind: met`: records with an objectID, and pictures named after it.
 
@@ -28,7 +30,6 @@ class MetSpec(SourceSpec):
     of one record the first by its path is taken.
     """
 
-    kind: Literal["met"]
     pictures: str | None = Field(default=None, min_length=1)
 
     def items(self, root: Path) -> Iterator[Item]:

@@ -10,9 +10,11 @@ from typing import Literal
 from pipeline.archive.filetypes import SUFFIXES
 from pipeline.catalog.location import base_folder
 from pipeline.catalog.sources.base import Item, SourceSpec
+from pipeline.catalog.sources.registry import SOURCES
 from pipeline.errors import PentimentoError
 
 
+@SOURCES.register("folder")
 class FolderSpec(SourceSpec):
     """`kind: folder`: every picture below `location`.
 
@@ -20,7 +22,6 @@ class FolderSpec(SourceSpec):
     Dutch/Rembrandt/x.jpg as a work of the Dutch school by Rembrandt.
     """
 
-    kind: Literal["folder"]
     labels: tuple[Literal["school", "artist", "period"], ...] = ()
 
     def items(self, root: Path) -> Iterator[Item]:
