@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEED = 0  # of the permutation tests: the same data give the same answer
+_SEED = 0  # of the permutation tests, so that equal data give equal results
 
 
 def compare(root: Path, against: str, level: float) -> dict[str, Any]:

@@ -60,8 +60,8 @@ def read(
     others = impute_table.parse_columns(predictors) if predictors else []
     if twice := {one.name for one in asked} & {one.name for one in others}:
         raise PentimentoError(
-            f"'{min(twice)}' stands in --columns and in --predictors; columns to complete serve each "
-            "other already"
+            f"'{min(twice)}' is in --columns and in --predictors; columns to complete already "
+            "predict each other"
         )
     taken = impute_table.take(works, [*asked, *others])
     together = None if group == NO_GROUP else group or ("artist" if "artist" in works else None)

@@ -41,7 +41,7 @@ def build_request(src: str | Path, out: str | Path, **options: Any) -> Request:
 
 
 def _chained(changes: dict[str, Any]) -> dict[str, Any]:
-    """Changes of settings, so that a mode and a chain of one's own do not contradict each other."""
+    """Changes of settings in which `mode` and `steps` do not contradict each other."""
     changes = dict(changes)
     if "steps" in changes:
         if "mode" in changes:

@@ -21,7 +21,7 @@ from pipeline import environment, paths
 from pipeline.errors import PentimentoError
 
 RETRIES = 2
-DATA = ("features", "clean")  # the stages that make what drift is judged by
+DATA = ("features", "clean")  # the stages whose outputs the drift test compares
 OnDrift = Literal["warn", "stop"]
 
 
@@ -64,7 +64,7 @@ def judge_drift(root: Path, on_drift: OnDrift) -> list[str]:
     if lines and on_drift == "stop":
         raise stages.StageFailed(
             f"the data have drifted since the last run, and nothing was trained on them: {'; '.join(lines)}. "
-            "Look at reports/data.html; `pentimento retrain` goes on with them as they are",
+            "Look at reports/data.html; `pentimento retrain` continues with them",
             passing=False,
         )
     baseline.keep(root)
@@ -136,7 +136,7 @@ def _submit(
 
 
 def _with_needs(nodes: Sequence[stages.Node], names: Sequence[str]) -> set[str]:
-    """These stages and all that they need, as far as the graph has them."""
+    """These stages and all stages that they need in the graph."""
     needs = {node.name: node.needs for node in nodes}
     found: set[str] = set()
     waiting = [name for name in names if name in needs]

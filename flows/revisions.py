@@ -29,7 +29,7 @@ def recorded(root: Path, path: Path, revision: str) -> Iterator[BinaryIO]:
             yield handle
     except RevError:
         raise PentimentoError(
-            f"git knows no revision '{revision}' here; `git log --oneline` lists those that there are"
+            f"git knows no revision '{revision}' here; `git log --oneline` lists the existing ones"
         ) from None
     except SCMError as error:
         raise PentimentoError(f"git: {' '.join(str(error).split())}") from None

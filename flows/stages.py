@@ -24,7 +24,7 @@ from pipeline.errors import PentimentoError
 Say = Callable[[str], None]
 
 _BUSY = re.compile(r"is busy|Unable to acquire lock", re.IGNORECASE)
-# What DVC advises after each stage: true at a prompt, noise in a log of twenty stages.
+# DVC prints this advice after each stage. It helps at a prompt and is noise in a log of twenty stages.
 _ADVICE = re.compile(
     r"^(To track the changes|To enable auto staging|Use `dvc push`|\s+git add |\s+dvc config )"
 )
@@ -191,7 +191,7 @@ def _stream(
 ) -> tuple[int, list[str]]:
     tail: deque[str] = deque(maxlen=_TAIL)
     log.parent.mkdir(parents=True, exist_ok=True)
-    # DVC runs `python -m pipeline …`: that must be this environment's Python, activated or not.
+    # DVC runs `python -m pipeline …`: this must be this environment's Python, also when it is not activated.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with (
         log.open("w", encoding="utf-8") as file,

@@ -122,7 +122,7 @@ class LocalPool:
             with self._lock:
                 if self._pool is pool:
                     self._pool = self.start(self._workers)
-        with self._alone:  # memory may be short: shards whose pool broke go on one after another
+        with self._alone:  # memory may be short: shards of a broken pool run one after another
             self._one_by_one(shard)
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class LocalPool:
         self._pool.shutdown(cancel_futures=True)
 
     def _one_by_one(self, shard: Shard) -> None:
-        """After a kill: works that are left, each alone in a process, so that the culprit is found."""
+        """After a kill: try each remaining work alone in a process, to find the one that caused it."""
         pool = self.start(1)
         try:
             for alone in _alone(shard):
@@ -146,7 +146,7 @@ class LocalPool:
     @staticmethod
     def start(workers: int) -> ProcessPoolExecutor:
         """A pool of processes that end with this one."""
-        # Spawned, not forked: libvips and torch, loaded by now, have threads that a fork would break.
+        # Spawned, not forked: libvips and torch are loaded and have threads, which a fork would break.
         return ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
 
 
@@ -169,7 +169,7 @@ class _Cluster:
 
 
 def _alone(shard: Shard) -> Iterator[Shard]:
-    """The works of a broken-off shard that its journal does not know, each as a shard of its own."""
+    """The works of an interrupted shard that its journal does not hold, each as a separate shard."""
     for work in left(shard):
         yield replace(shard, works=(work,))
 
@@ -240,7 +240,7 @@ def _ray(workers: int) -> Iterator[Workers]:
 
 
 def _nothing() -> None:
-    """What a process is started with before there is work for it."""
+    """A task without work, which only starts a process."""
 
 
 def _begin_forked() -> None:
@@ -251,7 +251,7 @@ def _begin_forked() -> None:
 def _end_with_parent() -> None:
     """End this process with the run that started it, even when that is killed by SIGKILL.
 
-    A pool's process would wait for work for ever, since it holds both ends of the queue.
+    Otherwise a pool's process would wait for work for ever, because it holds both ends of the queue.
     """
     parent = parent_process()
     assert parent is not None

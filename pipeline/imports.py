@@ -21,7 +21,7 @@ GROUND = frozenset(
     ("discovery", "environment", "errors", "imports", "meaning", "params", "paths", "progress", "syntax")
 )
 _REGISTRY = "pipeline/models/registry.py"
-_MOST_OF = 0.5  # share of a folder's modules from which dvc.yaml names the folder
+_MOST_OF = 0.5  # dvc.yaml names the folder when at least this share of its modules is needed
 _LEAST = 3  # modules
 
 

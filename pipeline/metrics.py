@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-CEILING = 100.0  # dB; what equal pictures count as, so that a mean stays finite
+CEILING = 100.0  # dB; the value for equal pictures, so a mean stays finite
 
 
 def psnr(

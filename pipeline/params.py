@@ -78,7 +78,7 @@ def check_params(values: Any, section: str, model: type[P], where: str) -> P:
         return model.model_validate_json(to_json(values))
     except ValidationError as error:
         found = error.errors(include_url=False)
-        # A list is also called too short when its items are wrong: that is no second fault.
+        # pydantic also reports a list as too short when its items are wrong: that is no second error.
         faults = [one for one in found if one["type"] != "too_short"] or found
         problems = "; ".join(_explain(section, model, problem) for problem in faults)
         raise PentimentoError(f"{where}: {problems}") from None

@@ -150,7 +150,7 @@ def run_stage(stage: Stage[Any], root: Path) -> Metrics:
     metrics = stage.run(params, inputs, outputs, context)
     missing = [str(stage.outputs[name]) for name, path in outputs.items() if not path.exists()]
     if missing:
-        raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}: a fault of the stage")
+        raise PentimentoError(f"{stage.name} did not write {', '.join(missing)}; this is a bug of the stage")
     write_json(root / paths.metrics(stage.name), metrics)
     made = {stage.outputs[name].as_posix(): tree_sha256(path) for name, path in outputs.items()}
     software = libraries(stage.run.__module__)
@@ -176,5 +176,5 @@ def _attempt(work: Callable[[T], Any], item: T) -> Entry:
         return Entry(error=str(error) or type(error).__name__)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE):
-            raise  # the machine's trouble, not the item's
+            raise  # a problem of the machine, not of the item
         return Entry(error=f"{type(error).__name__}: {error.strerror or error}")

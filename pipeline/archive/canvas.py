@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-IN_MEMORY = 200_000_000  # bytes of a picture that is kept in memory; larger ones go to a scratch file
-BAND = 256  # rows that are handled at a time, where a picture is gone through from top to bottom
+IN_MEMORY = 200_000_000  # bytes; a larger picture goes to a scratch file
+BAND = 256  # rows that are read at a time, from top to bottom
 
 Window = tuple[slice, slice]  # rows, columns: both with start and stop, within the picture
 

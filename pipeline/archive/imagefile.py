@@ -32,7 +32,7 @@ from pipeline.errors import ItemError
 
 _COLOURS = {"b-w": 1, "grey16": 1, "srgb": 3, "rgb": 3, "rgb16": 3, "cmyk": 4}
 _DTYPES = {"uchar": np.uint8, "ushort": np.uint16}
-_GREY = 16  # of 255: what lossy compression may make of black
+_GREY = 16  # of 255; lossy compression may turn black into this
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class ImageFile:
     size: int  # bytes
     pages: tuple[Page, ...]
     lossless: bool  # whether the file stores its pixels losslessly
-    notes: tuple[str, ...]  # what changes in nature when it is written again
+    notes: tuple[str, ...]  # changes of nature when the file is written again
     reduced: tuple[tuple[Page, int], ...] = ()  # smaller copies of a page, and which page
 
 
@@ -221,4 +221,4 @@ def _foreign(head: bytes) -> str:
 def _check_reduced(copy: Page, page: Page) -> None:
     same = copy.colours == page.colours and copy.channels <= page.channels
     if not same or copy.dtype.itemsize > page.dtype.itemsize:
-        raise ItemError("holds a reduced copy of another kind than its page, which cannot be brought in line")
+        raise ItemError("holds a reduced copy of another kind than its page, which cannot be updated")

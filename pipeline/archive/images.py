@@ -30,7 +30,7 @@ _DEPTHS = {
     "float": 32,
     "double": 64,
 }
-_LEAST_FACTOR = 1.5  # by which a JPEG is reduced after its decoder has shrunk it
+_LEAST_FACTOR = 1.5  # least reduction left for libvips after the JPEG decoder has shrunk a picture
 _MODES = {
     "b-w": "L",
     "grey16": "L",
@@ -116,7 +116,7 @@ def read_rgb(path: Path, max_side: int | None = None) -> NDArray[np.uint8]:
             image = image.bandjoin([image, image])
         pixels: NDArray[np.uint8] = image.numpy()
     except pyvips.Error:
-        # libvips keeps its messages for all threads together: they may be another picture's.
+        # libvips has one message buffer for all threads: the text may belong to another picture.
         raise ItemError("cannot be decoded: the file is damaged or cut off") from None
     return np.ascontiguousarray(pixels[..., :3])
 
@@ -138,7 +138,7 @@ def require_whole_tiff(path: Path) -> None:
         with Image.open(path) as image:
             tags = dict(getattr(image, "tag_v2", {}))
     except (UnidentifiedImageError, OSError, SyntaxError):
-        return  # a TIFF that Pillow does not know; libvips judges it
+        return  # a TIFF that Pillow cannot read; libvips decides
     for offsets, counts in ((273, 279), (324, 325)):  # strips, tiles (TIFF 6.0)
         ends = [a + b for a, b in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=False)]
         if ends and max(ends) > path.stat().st_size:
@@ -169,7 +169,7 @@ def _thumbnail(path: Path, image: Any, max_side: int) -> Any:
     options: dict[str, Any] = {"height": max_side, "size": "down", "fail_on": "truncated"}
     factor = max(image.width, image.height) / max_side
     if image.get("vips-loader").startswith("jpeg") and factor >= _LEAST_FACTOR * 2:
-        # libjpeg shrinks while it decodes; libvips alone asks it to only where a factor of 2 is left.
+        # libjpeg shrinks while it decodes. libvips uses that only when a factor of 2 remains for itself.
         shrink = max(n for n in (2, 4, 8) if n * _LEAST_FACTOR <= factor)
         loaded = _load(path, shrink=shrink, access="sequential", fail_on="truncated")
         return loaded.thumbnail_image(max_side, height=max_side, size="down")

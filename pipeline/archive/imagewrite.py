@@ -107,7 +107,7 @@ def _encoded(
     kind: str,
     scratch: Path,
 ) -> Iterator[_Result]:
-    """Write the target; what was written can be compared as long as the context lasts."""
+    """Write the target; the caller can compare the result inside the context."""
     if file.format == "tiff":
         with target.open("wb") as out, writetiff.write(file, pages, out, source_type, scratch) as result:
             out.flush()
@@ -185,7 +185,7 @@ def _compare(got: Iterator[vips.Band], canvas: Canvas) -> None:
             raise ItemError(f"was written as {what}, not {canvas.dtype} {canvas.shape[1:]}")
         rows = top + len(values)
         if rows > canvas.shape[0] or not np.array_equal(values, _rows(canvas, top, rows)):
-            raise ItemError("was written, but other pixels were read back than were meant")
+            raise ItemError("was written, but reading it back gave other pixels")
     if rows != canvas.shape[0]:
         raise ItemError(f"was written with {rows} rows, not {canvas.shape[0]}")
 
@@ -195,7 +195,7 @@ def _compare_kept(file: ImageFile, number: int, target: Path) -> None:
         bands(file.path, "tiff", number), bands(target, "tiff", number), strict=True
     ):
         if old.dtype != new.dtype or not np.array_equal(old, new):
-            raise ItemError("was written, but a page that should have stayed was read back as another one")
+            raise ItemError("was written, but reading it back gave a changed page that should be unchanged")
 
 
 def _differences(got: Iterator[vips.Band], canvas: Canvas, mask: Canvas) -> tuple[int, int]:
@@ -203,7 +203,7 @@ def _differences(got: Iterator[vips.Band], canvas: Canvas, mask: Canvas) -> tupl
     for top, values in got:
         rows = top + len(values)
         if values.shape[1:] != canvas.shape[1:] or rows > canvas.shape[0]:
-            raise ItemError("was written with another size than was meant")
+            raise ItemError("was written with a wrong size")
         outside = _rows(mask, top, rows)[..., 0] == 0
         steps = np.abs(values.astype(np.int16) - _rows(canvas, top, rows))[outside]
         if steps.size:

@@ -17,7 +17,7 @@ from typing import Any
 from pipeline.archive.versions import check_version
 from pipeline.errors import PentimentoError
 
-VERSION = 1  # of the table, and of the values that the stages keep in it
+VERSION = 1  # of the table and of the stages' values in it
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS item (
     space TEXT NOT NULL,          -- stage + params + code: results of another space do not count
@@ -43,13 +43,13 @@ class Ledger:
     def __init__(self, path: Path, space: str) -> None:
         self.space = space
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Autocommit: transactions are opened by hand, so each `put` is durable when it returns.
+        # Autocommit: the code opens transactions itself, so each `put` is durable when it returns.
         try:
             self._db = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             ((found,),) = self._db.execute("PRAGMA user_version").fetchall()
-            remedy = "move the file away: what it remembers is computed again"
+            remedy = "move the file away: its results are computed again"
             check_version(path, "ledger", found or None, VERSION, remedy)
             if found == 0:
                 self._db.execute(_SCHEMA)
@@ -57,7 +57,7 @@ class Ledger:
         except sqlite3.DatabaseError as error:
             raise PentimentoError(
                 f"{path} cannot be used as a ledger ({error}); if the disk is not full, move the file away: "
-                "what it remembers is computed again"
+                "its results are computed again"
             ) from None
 
     def get(self, keys: Iterable[str]) -> dict[str, Entry]:
@@ -69,7 +69,7 @@ class Ledger:
             marks = ",".join("?" * len(chunk))
             query = f"SELECT key, value, error FROM item WHERE space = ? AND key IN ({marks})"
             rows = self._db.execute(query, [self.space, *chunk]).fetchall()
-            # One text for all of them: thousands of short ones take twice as long.
+            # One JSON text for all keys: thousands of short ones take twice as long.
             values = json.loads(f"[{','.join(value or 'null' for _, value, _ in rows)}]")
             for (key, _, error), value in zip(rows, values, strict=True):
                 found[key] = Entry(value, error)

@@ -14,9 +14,9 @@ from pipeline.errors import ItemError
 _PHOTOMETRIC = {0: "white is zero", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
 _JPEG_IN_TIFF = (6, 7)
 _READABLE = {1, 5, *_JPEG_IN_TIFF, 8, 32946, 32773, 50000, 50001}  # compressions of TIFF
-KEPT = _READABLE - {*_JPEG_IN_TIFF, 50001}  # those that are written, too: all lossless
+KEPT = _READABLE - {*_JPEG_IN_TIFF, 50001}  # compressions that are also written; all lossless
 _LARGEST_TILE = 1 << 31  # bits
-_LAYERS = 37724  # Photoshop's own data, which hold the picture once more
+_LAYERS = 37724  # Photoshop's private data, which hold a copy of the picture
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _check_jpeg(content: Slices) -> Nature:
         try:
             found = jpeg.header(content[:size])
             break
-        except ItemError:  # the header may be longer than what was read of it
+        except ItemError:  # the header may be longer than the part that was read
             if size >= len(content):
                 raise
             size *= 8

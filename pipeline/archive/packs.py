@@ -32,7 +32,7 @@ from pipeline.meaning import meaning
 
 Picture = NDArray[np.uint8]
 
-SIDE = 384  # pixels of the longer side at which stages look at pictures
+SIDE = 384  # longer side, in pixels, of the reduced pictures that stages use
 VERSION = 1  # of the format
 _MAGIC = b"PENTPAC"  # the first bytes of a pack, then one byte with the version
 _ID = 16  # bytes: the file's id, partly random, so that places in a deleted pack never match its replacement
@@ -53,7 +53,7 @@ class Pack:
         name = os.pread(self._file, _ID, 0)
         # The first packs began with 16 random bytes and stated no version.
         version = name[len(_MAGIC)] if name.startswith(_MAGIC) else None
-        check_version(path, "pack", version, VERSION, "delete the file: what it holds is made again")
+        check_version(path, "pack", version, VERSION, "delete the file: its content is computed again")
         self._name = name.hex()
 
     def append(self, array: NDArray[np.uint8]) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Pack:
         content = array.reshape(-1).data
         found = os.preadv(self._file, [content], int(place["start"]))
         if found != array.nbytes or zlib.crc32(content) != place["crc32"]:
-            raise PentimentoError(f"{self.path} is damaged: delete it; what it holds is made again")
+            raise PentimentoError(f"{self.path} is damaged; delete it, and its content is computed again")
         return array
 
     @contextmanager

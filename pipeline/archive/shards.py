@@ -116,7 +116,7 @@ def _parted(pictures: Sequence[Planned]) -> list[list[int]]:
 
 
 def _begins(key: str, offset: int, size: int) -> bool:
-    """Whether a picture begins a shard, where so many bytes are in the last one."""
+    """Whether a picture starts a new shard when the current one holds `offset` bytes."""
     chosen = zlib.crc32(key.encode("utf-8", "surrogateescape")) % SHARD_PICTURES == 0
     return offset > 0 and (chosen or offset + size > SHARD_BYTES)
 
@@ -131,13 +131,13 @@ def _keep(file: Path, last: Path) -> None:
 
 
 def _linked(source: Path, target: Path, size: int | None = None) -> bool:
-    """Give a file of that size a second name; false where there is none, or where the disk cannot do that."""
+    """Hard-link a file of that size; false when there is none, or the file system has no links."""
     try:
         if size is not None and source.stat().st_size != size:
             return False
         os.link(source, target)
     except OSError as error:
-        # Gone, made by another process meanwhile, on another disk, of a file system without links.
+        # The file is gone, another process made the target, or the file system does not allow the link.
         if error.errno in _NO_LINK:
             return False
         raise

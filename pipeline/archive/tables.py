@@ -45,7 +45,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         table.to_parquet(temporary, index=False)
 
 
-# How a cell begins that a spreadsheet may take for a formula (OWASP, CSV Injection), full-width signs too.
+# First characters of cells that a spreadsheet may read as a formula (OWASP, CSV Injection).
 _FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$", re.ASCII)
 
@@ -65,7 +65,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     )
     safe.columns = pd.Index([_safe(name) for name in table.columns], dtype=object)
     with atomic_path(path) as temporary:
-        # Every text in quotes: a bare carriage return would end its row and begin another.
+        # Quote every text: a bare carriage return would end the row.
         quoting = csv.QUOTE_NONNUMERIC
         safe.to_csv(temporary, index=False, encoding="utf-8", lineterminator="\n", quoting=quoting)
 

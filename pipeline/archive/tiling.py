@@ -27,8 +27,8 @@ BLEND = 32  # pixels of a rim, to each side of the border between two cells
 class Tile:
     """One tile of a picture; all windows are within it."""
 
-    cell: Window  # what no other tile has: cells cover the picture once
-    used: Window  # the cell and its rims: where the result is taken from
+    cell: Window  # cells cover the picture exactly once
+    used: Window  # the cell and its rims: the part of the result that is used
     window: Window  # what the method is shown
     number: tuple[int, int]  # row and column among the tiles
 
@@ -91,7 +91,7 @@ def run_tiles(shape: tuple[int, int, int], grid: Grid, work: Work, emit: Emit, s
 
 @dataclass
 class _Rims:
-    """Weighted results in the rims of tiles that still miss a neighbour's share."""
+    """Weighted results in the rims of tiles that still wait for a neighbour."""
 
     grid: Grid
     shape: tuple[int, int, int]
@@ -135,7 +135,7 @@ class _Rims:
         weighted = np.array(values, np.float32)
         rise = _rise(2 * self.grid.blend * self.scale)
         for axis, cell in enumerate(tile.cell):
-            turned = weighted.swapaxes(0, axis)  # a view: rims are its first and its last rows
+            turned = weighted.swapaxes(0, axis)  # a view whose first and last rows are the rims
             if cell.start > 0:
                 turned[: len(rise)] *= rise
             if cell.stop < self.shape[axis]:

@@ -26,7 +26,7 @@ logging.getLogger("pyvips").setLevel(logging.WARNING)
 
 Band = tuple[int, NDArray[Any]]  # first row, pixels (rows, width, channels)
 
-_STREAMS = ("png", "jpeg", "tiff")  # the other loaders map a file, or want its bytes
+_STREAMS = ("png", "jpeg", "tiff")  # the other loaders map the file or need all its bytes
 _TYPES = {"uchar": np.uint8, "ushort": np.uint16}
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
@@ -45,7 +45,7 @@ def load(path: Path, kind: str | None, page: int = 0) -> Any:
     pyvips = library()
     options: dict[str, Any] = {"access": "sequential", "fail_on": "error"}
     if kind == "tiff":
-        # Scanners write all rows as one strip, beyond what libvips allows; sizes were checked before.
+        # Scanners write all rows as one strip, which exceeds libvips's limit; sizes were checked before.
         options |= {"page": page, "unlimited": True}
     try:
         if kind not in _STREAMS:
@@ -107,7 +107,7 @@ def bands_behind(front: bytes, content: Content) -> Iterator[Band]:
     try:
         yield from bands(image)
     finally:
-        del image  # it calls `read`: the source, which holds that, has to go after it
+        del image  # the image calls `read` of the source, so the source must be freed after it
 
 
 def save(image: Any, path: Path, saver: str, **options: Any) -> None:

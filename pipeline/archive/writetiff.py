@@ -29,7 +29,7 @@ from pipeline.archive.nature import KEPT, tiff_notes
 _COMPRESSION = {1: "none", 5: "lzw", 8: "deflate", 32946: "deflate", 32773: "packbits"}
 _PREDICTED = {5, 8, 32946, tiffdata.ZSTD}  # compressions that can have a predictor
 _STRIP = 128  # rows, where the source says nothing
-_LARGEST = 1 << 25  # bytes of a strip before it is compressed; libvips holds it whole
+_LARGEST = 1 << 25  # bytes of an uncompressed strip, which libvips holds in memory
 _PHOTOMETRIC = {1: 1, 3: 2, 4: 5}
 
 
@@ -47,7 +47,7 @@ class Result:
 
     stated: bool
     notes: tuple[str, ...]
-    pages: dict[int, NewPage]  # by folder: all that have new pixels, reduced copies included
+    pages: dict[int, NewPage]  # by folder: all pages with new pixels, reduced copies included
 
 
 @contextmanager
@@ -110,7 +110,7 @@ def write_jpeg(content: bytes, canvas: Canvas, out: BinaryIO, source_type: str |
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="tiff-", dir=scratch)))
         options = {"predictor": "horizontal", "xres": image.xres, "yres": image.yres}
         layout = _pixels(stack, canvas.image(), folder / "0", options)
-        for number in (282, 283, 296):  # resolution, also where only the JFIF header has it
+        for number in (282, 283, 296):  # resolution, also when only the JFIF header has it
             tags.setdefault(number, layout.tags[number])
         old = tiff.Folder({256: _shorts(image.width), **tags})
         tags, stated = _described(tags, canvas, old, source_type)
@@ -167,7 +167,7 @@ def _encode(stack: ExitStack, canvas: Canvas, old: tiff.Folder, order: str, path
 
 
 def _options(canvas: Canvas, old: tiff.Folder, predicted: bool) -> dict[str, Any]:
-    """How libvips is to compress and lay out the pixels."""
+    """Options for libvips: compression and layout of the pixels."""
     compression = old.get(259, 1)
     options: dict[str, Any] = {"compression": _COMPRESSION.get(compression, "deflate")}
     options["predictor"] = "horizontal" if predicted or compression not in KEPT else "none"
@@ -178,7 +178,7 @@ def _options(canvas: Canvas, old: tiff.Folder, predicted: bool) -> dict[str, Any
     rows = _LARGEST // (canvas.shape[1] * canvas.shape[2] * canvas.dtype.itemsize)
     rows = max(2, min(old.get(278, _STRIP), canvas.shape[0], 32768, rows))
     while rows < canvas.shape[0] and canvas.shape[0] % rows == 1:
-        rows += 1  # libvips 8.18 writes a last strip of one row as one of no bytes
+        rows += 1  # libvips 8.18 writes a last strip of one row with no bytes
     return options | {"tile_height": rows}
 
 

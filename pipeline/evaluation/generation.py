@@ -158,5 +158,5 @@ def _kernel(x: Features, y: Features) -> NDArray[np.float64]:
 def _radii(x: Features, neighbours: int) -> NDArray[np.float64]:
     """Each row's distance to its k-th nearest other row."""
     between = distances(x, x)
-    np.fill_diagonal(between, 0)  # rounding must not make a row its own far neighbour
+    np.fill_diagonal(between, 0)  # rounding must not give a row a distance to itself
     return np.asarray(np.partition(between, neighbours, axis=1)[:, neighbours])

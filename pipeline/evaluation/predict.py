@@ -32,7 +32,7 @@ def find_images(paths: Iterable[Path]) -> list[Path]:
             raise PentimentoError(f"{path} does not exist")
     if not found:
         known = " ".join(sorted(SUFFIXES))
-        raise PentimentoError(f"no image in the folders named; files of these kinds count: {known}")
+        raise PentimentoError(f"there is no picture in the given folders; known suffixes: {known}")
     return list(found)
 
 

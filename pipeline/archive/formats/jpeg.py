@@ -89,7 +89,7 @@ class Rewritten:
 
     content: bytes
     stated: bool  # whether its XMP states the source type
-    notes: tuple[str, ...]  # what is not as it was in the source, beside pixels
+    notes: tuple[str, ...]  # what differs from the source, besides pixels
 
 
 def rewrite(content: bytes, canvas: Canvas, mask: Canvas, source_type: str | None) -> Rewritten:
@@ -173,7 +173,7 @@ def _rewritten(
 
 
 def _resized(part: Part, size: tuple[int, int], scale: tuple[int, int]) -> Part:
-    """A segment for a picture of another size: what it says of size and resolution is brought in line."""
+    """A segment for a picture of another size: its size and resolution are updated."""
     data = part.data
     if part.marker in FRAMES:
         data = data[:1] + struct.pack(">HH", size[1], size[0]) + data[5:]
@@ -188,7 +188,7 @@ def _resized(part: Part, size: tuple[int, int], scale: tuple[int, int]) -> Part:
 
 
 def _state(head: list[Segment], packet: bytes | None, source_type: str | None) -> bool:
-    """Put a statement on the source type into the XMP of a file's first segments; whether that went."""
+    """Put the source type into the XMP of a file's first segments; returns whether that was possible."""
     new = with_source_type(packet, source_type) if source_type else None
     if new is None or len(_XMP) + len(new) > _LARGEST:
         return False

@@ -14,8 +14,8 @@ from pipeline.errors import ItemError
 
 MARGIN = 4096  # bytes, more than one MCU can have (10 blocks x 64 symbols x 31 bits)
 _STRETCH = 1 << 18  # bytes whose steps are looked up at a time
-_SLICE = 1 << 15  # of these, bytes handled at a time, so that they stay in the processor's cache
-_PENDING = 1 << 23  # bits that a writer gathers before it packs them
+_SLICE = 1 << 15  # bytes of these handled at a time, so that they fit into the CPU cache
+_PENDING = 1 << 23  # bits that a writer collects before it packs them
 BROKEN = "is a damaged JPEG: its pixels cannot be decoded"
 CUT_OFF = "is a damaged JPEG: it ends before its pixels do"
 
@@ -116,7 +116,7 @@ def pack(values: Ints, lengths: Ints) -> Bits:
     place = start >> 3
     shifted = values << (40 - lengths - (start & 7))
     packed = np.zeros(size, np.uint8)
-    for number in range(5):  # bits do not overlap, so that adding them up puts them side by side
+    for number in range(5):  # bits do not overlap, so their sum puts them side by side
         part = (shifted >> (32 - 8 * number)) & 0xFF
         packed += np.bincount(place + number, part, size).astype(np.uint8)
     return np.unpackbits(packed)[:total]

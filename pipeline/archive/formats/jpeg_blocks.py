@@ -17,7 +17,7 @@ from pipeline.errors import ItemError
 Colours = Literal["grey", "YCbCr", "RGB", "CMYK", "YCCK"]
 Floats = NDArray[np.float64]
 _BAND = 1 << 19  # pixels handled at a time
-_TIE = 1e-6  # decides between two steps that are equally near, whatever the last bit of a sum was
+_TIE = 1e-6  # breaks ties between two equally near steps, independent of rounding in a sum
 
 
 def _transform() -> Floats:
@@ -70,7 +70,7 @@ def components(pixels: NDArray[Any], kind: Colours) -> NDArray[np.float32]:
     if kind in ("grey", "RGB"):
         return values
     if kind == "CMYK":
-        return np.float32(255) - values  # libvips gives ink, files hold its absence
+        return np.float32(255) - values  # libvips returns ink, files store the inverse
     if kind == "YCCK":
         return np.concatenate([_ycc(values[..., :3]), np.float32(255) - values[..., 3:]], axis=-1)
     return _ycc(values)

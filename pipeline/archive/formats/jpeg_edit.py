@@ -108,7 +108,7 @@ class _Progressive:
         return rows * self._file.frame.stored(component)[1] + columns
 
     def _changed(self, scan: Scan, component: int) -> bool:
-        """Whether this scan, with the bits that it and those before it code, is another one now."""
+        """Whether this scan changes, given the bits that it and the scans before it code."""
         band = slice(scan.first, scan.last + 1)
         for index, old in self._before[component]:
             new = self._planes[component][index]

@@ -82,7 +82,7 @@ def _ordered(
         rows, columns = plane.shape[:2]
         y = np.arange(rows) + top * frame.components[number].down
         x = np.arange(columns)
-        if len(scan.slots) == 1:  # blocks that only fill MCUs up are not coded
+        if len(scan.slots) == 1:  # padding blocks of MCUs are not coded
             height, width = frame.coded(number)
             y, x = y[y < height], x[x < width]
         index.append(grid.index(slot, y[:, None], x[None, :]).ravel())
@@ -133,7 +133,7 @@ def _ends(empty: NDArray[np.bool_], full: NDArray[np.bool_], interval: int) -> I
 
     Args:
         empty: blocks without a symbol of their own; they can lie within a run.
-        full: blocks whose last coefficient is coded, so that nothing is left to end.
+        full: blocks whose last coefficient is coded, so they need no end-of-block.
         interval: blocks between two restarts, which no run crosses.
     """
     count = len(empty)

@@ -34,7 +34,7 @@ def decode(file: File) -> list[Plane]:
     for number in range(len(frame.components)):
         rows, columns = frame.stored(number)
         planes.append(np.zeros((rows * columns, 64), np.int16))
-    missing = np.full((len(planes), 64), -1)  # bits of each coefficient that no scan had yet, -1: all
+    missing = np.full((len(planes), 64), -1)  # bits of each coefficient that no scan has coded yet, -1: all
     for scan in file.scans:
         known = missing[list(scan.slots), scan.first : scan.last + 1]
         if scan.low > 13 or (scan.high and scan.high != scan.low + 1) or (not scan.first and scan.last):
@@ -148,7 +148,7 @@ class _Refinement:
         self._begin = np.concatenate([[0], np.cumsum(zeros)])
         self._known = width - zeros
         rank = np.arange(len(zero_rows)) - self._begin[zero_rows]
-        self._before = np.append(self._zero_place - rank, 0)  # one more, where all coefficients are known
+        self._before = np.append(self._zero_place - rank, 0)  # the last: all coefficients are known
         self._stop = self._begin[1:] + ~zero[:, -1]  # after the band's last coefficient no symbol comes
         self._start, self._inside = walk.refining_bits(
             count,

@@ -71,7 +71,7 @@ class SequentialScan:
         moved = np.union1d(index, np.flatnonzero(difference != self._difference))
         symbols = Symbols.join(list(self._symbols(moved, index, values, difference, False)))
         tables, same = fit(self._scan, symbols)
-        if not same:  # some code of the source had to give way: every symbol is written anew
+        if not same:  # a code of the source was changed, so every symbol is written again
             moved = np.arange(self._grid.blocks)
             symbols = Symbols.join(list(self._symbols(moved, index, values, difference, True)))
         whole = np.isin(moved, index, assume_unique=True) if same else np.ones(len(moved), bool)
@@ -169,7 +169,7 @@ class SequentialScan:
 def _go(
     layout: list[tuple[bytes, bytes, bytes]], position: int, limit: int, left: int, starts: list[int]
 ) -> tuple[int, int]:
-    """Go through MCUs until none is left or `limit` is passed; the one loop that has to be quick."""
+    """Go through MCUs until none is left or `limit` is passed; the only loop that must be fast."""
     note = starts.append
     while left and position <= limit:
         for dc, bits, run in layout:

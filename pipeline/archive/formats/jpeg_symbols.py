@@ -162,7 +162,7 @@ def refined(values: Numbers, ends: Ints) -> Symbols:
 
     tails = np.flatnonzero(ends)
     last = np.zeros(count, np.int64)
-    last[rows] = place + 1  # of several, the last one counts: numpy assigns in order
+    last[rows] = place + 1  # the last one of several counts: numpy assigns in order
     end_number, end_extra, end_bits = _end(ends[tails])
     known_rows, known_place = nonzero(known)
     corrections = np.abs(values[known_rows, known_place]) & 1
@@ -193,7 +193,7 @@ def _runs(values: Numbers, ends: Ints, slot: Ints, lead: tuple[Ints, Ints, Ints]
     counts = per_row + (ends > 0) + (lead is not None)
     begin = np.cumsum(counts) - counts
     total = int(counts.sum())
-    numbers = np.full(total, _ZEROS, np.int64)  # what is not overwritten stands for sixteen zeros
+    numbers = np.full(total, _ZEROS, np.int64)  # entries that stay stand for sixteen zeros
     extras, bits = np.zeros(total, np.int64), np.zeros(total, np.int64)
     shift = begin + (lead is not None) - (np.cumsum(per_row) - per_row)
     target = np.cumsum(more) - 1 + shift[rows]

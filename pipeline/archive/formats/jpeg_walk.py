@@ -78,7 +78,7 @@ class Walk:
         self._data, self._stretch, self._first, self._last = coded.data.tobytes(), stretch, first, last
         self._interval, self._bounds = interval, iter(coded.bounds)
         self._position = self._bound = 0
-        self._run = 0  # blocks that the end-of-band run under way still has
+        self._run = 0  # blocks left in the current end-of-band run
         self._left = 0  # blocks of this restart interval
 
     def finish(self) -> None:

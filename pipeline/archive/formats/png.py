@@ -20,7 +20,7 @@ _XMP = b"XML:com.adobe.xmp\0"
 _PIXELS = b"IDAT"
 _OF_PALETTE = {b"PLTE", b"tRNS", b"hIST", b"bKGD", b"sBIT", b"sPLT"}  # about values that are widened
 _LARGEST = 2**31 - 1  # of a number
-_LARGEST_TEXT = 1 << 26  # bytes; compressed text could unfold without end
+_LARGEST_TEXT = 1 << 26  # bytes; limits decompression bombs
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,12 @@ def splice(
     for chunk in after:
         _copy(chunk, out, size, scale)
     end = old[-1].whole.place
-    Part(source, end, len(source) - end).copy(out)  # with whatever was put behind the end chunk
+    Part(source, end, len(source) - end).copy(out)  # includes bytes after the end chunk
     return packet is not None
 
 
 def _copy(chunk: Chunk, out: BinaryIO, size: bytes, scale: tuple[int, int]) -> None:
-    """Copy a chunk; where the picture has another size, what its chunk says of it is brought in line."""
+    """Copy a chunk; when the picture's size changes, its size and resolution are updated."""
     new, old = scale
     if new == old or chunk.kind not in (b"pHYs", b"eXIf"):
         chunk.whole.copy(out)

@@ -38,7 +38,7 @@ _WORDS = {5: 4, 10: 4}  # a rational is two words of four bytes
 _LETTERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _FOLDERS = (34665, 34853, 40965)  # EXIF, GPS, interoperability: their value is the place of a folder
 _MOST_PAGES = 10_000
-_LARGE = 1 << 20  # bytes of a value that is left in its file
+_LARGE = 1 << 20  # bytes; a larger value is not read
 
 EXIF = 34665
 RESOLUTION = (282, 283)  # across, down: pixels a unit
@@ -162,7 +162,7 @@ def swapped(data: bytes, kind: int) -> bytes:
 
 
 def resized_tags(tags: dict[int, Tag], size: tuple[int, int], scale: tuple[int, int]) -> dict[int, Tag]:
-    """A page's tags for a picture of another size: resolution multiplied, EXIF's own size brought in line.
+    """A page's tags for a picture of another size: resolution scaled, EXIF's size updated.
 
     Args:
         tags: of the source.
@@ -206,7 +206,7 @@ def resized_exif(block: bytes, size: tuple[int, int], scale: tuple[int, int]) ->
                 layout, largest = ("H", 0xFFFF) if entry.kind == 3 else ("I", 0xFFFFFFFF)
                 struct.pack_into(order + layout, result, entry.place, min(value, largest))
     except (KeyError, struct.error, IndexError):
-        return block  # no EXIF block that can be read: it is kept as it is
+        return block  # not a readable EXIF block: it is kept unchanged
     return bytes(result)
 
 

@@ -26,7 +26,7 @@ from pipeline.errors import ItemError
 
 ZSTD = 50000
 _LEVEL = 9  # of Zstandard, libtiff's own choice
-_LARGEST = 1 << 29  # bytes of one row of strips or tiles: they are decoded at a time
+_LARGEST = 1 << 29  # bytes of one row of strips or tiles, which is decoded at once
 
 
 def in_planes(folder: Folder) -> bool:

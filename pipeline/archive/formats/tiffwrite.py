@@ -20,7 +20,7 @@ from pipeline.archive.formats.slices import Content, Part
 from pipeline.archive.formats.tiff import Folder, Tag, swapped
 from pipeline.archive.formats.xmp import with_source_type
 
-CLASSIC_LIMIT = 2**32 - 2**20  # bytes: what a classic TIFF can address, with some room
+CLASSIC_LIMIT = 2**32 - 2**20  # bytes that a classic TIFF can address, with a margin
 XMP = 700
 _DATA_TAGS = (273, 279, 288, 289, 324, 325)  # places and sizes of strips, free space and tiles
 # Tags that say how the pixels are laid out: they belong to the new pixels.
@@ -66,12 +66,12 @@ def renewed(source: dict[int, Tag], layout: dict[int, Tag], same_values: bool) -
         same_values: whether a sample's number means what it meant in the source (no palette widened).
     """
     tags = {n: tag for n, tag in layout.items() if n in _STRUCTURE and n not in _DATA_TAGS}
-    # The same number may be stored in another width: then it stays as the source has it.
+    # An equal number in another integer type stays as in the source.
     tags |= {n: source[n] for n in tags.keys() & source.keys() if source[n].numbers() == tags[n].numbers()}
     dropped = _STRUCTURE if same_values else _STRUCTURE.union(_RANGES)
     tags |= {number: tag for number, tag in source.items() if number not in dropped}
     if same_values and 338 in tags and 338 in source and source[338].count == tags[338].count:
-        tags[338] = source[338]  # alpha, or a channel that is not explained
+        tags[338] = source[338]  # alpha, or an unspecified channel
     return tags
 
 
@@ -124,7 +124,7 @@ class _Writer:
         self._letter, self._inline = ("Q", 8) if big else ("I", 4)
         mark = b"II" if order == "<" else b"MM"
         out.write(mark + (self._pack("HHH", 43, 8, 0) if big else self._pack("H", 42)))
-        self._link = out.tell()  # where the place of the next folder is to be put
+        self._link = out.tell()  # where the offset of the next folder goes
         out.write(bytes(self._inline))
 
     def page(self, page: Page) -> None:

@@ -115,7 +115,7 @@ def lines(series: Mapping[str, Sequence[float]]) -> Markup:
 
 
 def _label(text: str) -> str:
-    """A label that fits beside a bar; the whole of it shows when pointed at."""
+    """A label cut to fit beside a bar; the tooltip shows all of it."""
     if len(text) <= _LABEL:
         return escape(text)
     return f"{escape(text[: _LABEL - 1])}…<title>{escape(text)}</title>"

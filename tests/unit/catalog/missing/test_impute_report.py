@@ -212,7 +212,7 @@ def test_the_command_compares_a_csv_prints_and_draws(tmp_path: Path) -> None:
         (["--methods", "regres"], "there is no such method"),
         (["--columns", "nosuch"], "there is no column 'nosuch'"),
         (["--group", "nosuch"], "there is no column 'nosuch' to group by"),
-        (["--columns", "year", "--predictors", "year, span"], "stands in --columns and in --predictors"),
+        (["--columns", "year", "--predictors", "year, span"], "is in --columns and in --predictors"),
         (["--features", "none.npy"], "is not an array in a .npy file"),
     ],
 )
