@@ -1,6 +1,7 @@
 # Every target first builds .venv if it is missing or requirements.lock has changed.
 #   make demo    the whole pipeline on real paintings, then a batch restoration; ends with the report's path
 #   make test    the tests            make lint   format, lint and types
+#   make check-fast   lint, and the unit tests without the slow ones, for use while you work
 #   make bench   the figures          make serve  the nightly schedule, served from this terminal
 SHELL    := /bin/bash
 PYTHON   ?= python3
@@ -13,7 +14,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test lint format bench serve docs deps lock clean-venv
+.PHONY: demo test unit check-fast lint format bench serve docs deps lock clean-venv
 
 demo: $(READY)
 	@$(BIN)/pentimento demo
@@ -22,6 +23,13 @@ demo: $(READY)
 # They are grouped by file, not by xdist's marks: pytest 9.2 renamed the attribute that the marks use.
 test: $(READY)
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0 $(ARGS)
+
+unit: $(READY)
+	@$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 0 -m "not slow" tests/unit tests/test_architecture.py $(ARGS)
+
+# Side by side, since mypy uses one core. Make prints the output of each when it ends.
+check-fast: $(READY)
+	@$(MAKE) --no-print-directory -j 2 -O lint unit
 
 lint: $(READY)
 	@$(BIN)/ruff format --check .

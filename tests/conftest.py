@@ -14,6 +14,7 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.pop("PENTIMENTO_STATE", None)
 
+import hypothesis
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ from pipeline.restoration.methods.fill import Fillers, fillers
 from pipeline.restoration.methods.interface import Filler
 from pipeline.restoration.methods.kit import Kit, Link
 from pipeline.restoration.methods.settings import Settings
+
+# The same examples in every run, and none that fails because the machine is busy.
+hypothesis.settings.register_profile("tests", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("tests")
 
 ROOT = Path(__file__).resolve().parents[1]
 # Section train_restorer of params.yaml, for a network and an archive that are trained on in a second.

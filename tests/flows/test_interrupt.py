@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -27,14 +27,11 @@ stages:
 
 
 @pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(empty_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "repo"
-    root.mkdir()
+    shutil.copytree(empty_repository, root)
     monkeypatch.chdir(root)
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    for command in ("git init -q", "dvc init -q", "git config user.name t", "git config user.email t@t"):
-        subprocess.run(command.split(), check=True)
     (root / "dvc.yaml").write_text(DAG)
     (root / "params.yaml").write_text("{}\n")
     return root

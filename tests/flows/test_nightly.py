@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -29,14 +29,12 @@ PARAMS = "inventory:\n  sources: [{kind: folder, location: works}]\n"
 
 
 @pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(empty_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root = tmp_path / "repo"
-    (root / "works").mkdir(parents=True)
+    shutil.copytree(empty_repository, root)
+    (root / "works").mkdir()
     Image.fromarray(painting(0)).save(root / "works" / "a.png")
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
-    for command in ("git init -q", "dvc init -q"):
-        subprocess.run(command.split(), check=True, cwd=root)
     (root / "dvc.yaml").write_text(DAG)
     (root / "params.yaml").write_text(PARAMS)
     return root

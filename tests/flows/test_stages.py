@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,20 +34,13 @@ stages:
 
 
 @pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def repo(empty_repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(empty_repository, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
-    for command in ("git init -q", "dvc init -q", "git config user.name t", "git config user.email t@t"):
-        subprocess.run(["sh", "-c", command], check=True, env=with_venv())
     (tmp_path / "dvc.yaml").write_text(DAG)
     (tmp_path / "params.yaml").write_text("{}\n")
     (tmp_path / "source.txt").write_text("1")
     return tmp_path
-
-
-def with_venv() -> dict[str, str]:
-    import sys
-
-    return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 
 
 def reasons(root: Path) -> dict[str, str | None]:
@@ -101,8 +94,6 @@ def test_an_interrupted_stage_leaves_no_process_behind(repo: Path) -> None:
 def test_what_is_wrong_with_a_repository_is_one_line(
     repo: Path, spoil: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import shutil
-
     if spoil == "git":
         shutil.rmtree(repo / ".git")
     elif spoil == "dvc":

@@ -56,14 +56,14 @@ Run = Callable[[Path, str, float], tuple[int, float]]  # project, stage, seconds
 
 
 def settle(project: Path, source: dict[str, Any]) -> None:
-    """Make a project of its own over a source, sized for works of a few pixels."""
+    """Make a project of its own over a source, sized for few works of a few pixels."""
     (project / ".dvc").mkdir(parents=True)
     shutil.copy(ROOT / "dvc.yaml", project / "dvc.yaml")
     yaml = YAML()
     params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     params["inventory"]["sources"] = [source]
     params["clean"]["min_side"] = 16
-    params["prepare"]["side"] = 64
+    params["prepare"] |= {"side": 64, "split": [0.4, 0.3, 0.3]}  # enough to be held out, of 16 works
     with (project / "params.yaml").open("w", encoding="utf-8") as handle:
         yaml.dump(params, handle)
 

@@ -189,6 +189,8 @@ def placed(out: Path) -> int:
 def run_killed(begin: Callable[[], subprocess.Popen[str]], out: Path, target: int, delay: float) -> bool:
     """Kill a run (SIGKILL) `delay` seconds after it has `target` results; False when it was over before."""
     process = begin()
+    while not (out / "data").exists() and process.poll() is None:
+        time.sleep(0.02)  # it imports for a second or more: looking all the time would slow it down
     while placed(out) < target and process.poll() is None:
         time.sleep(0.001)
     time.sleep(delay)

@@ -28,13 +28,10 @@ def example(height, width):
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory):
-    return tmp_path_factory.mktemp("engines")
-
-
-@pytest.fixture(scope="module")
-def model(state):
-    return exported(ROOT / PRETRAINED / "restorer", state)
+def model():
+    """The restorer as ONNX, from the state folder of this clone: making it takes ten seconds."""
+    folder = ROOT / PRETRAINED / "restorer"
+    return exported(folder, kept_in(folder))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +90,7 @@ class Small(torch.nn.Module):
         return torch.nn.functional.pixel_shuffle(self.last(torch.relu(self.first(picture))), 2)
 
 
+@pytest.mark.slow
 def test_engines_agree_on_random_networks_of_any_size():
     network = Small(1)
     content = to_onnx(network, {"picture": 1}, "larger")
@@ -225,12 +223,12 @@ def test_a_model_is_kept_in_the_state_folder_of_its_project(tmp_path, monkeypatc
     assert kept_in(tmp_path / "models/restorer") == tmp_path.resolve() / ".state/engines"
 
 
-def test_a_kept_model_needs_no_torch(state, model, monkeypatch):
+def test_a_kept_model_needs_no_torch(model, monkeypatch):
     for name in [name for name in sys.modules if name == "torch" or name.startswith("torch.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.setenv("PENTIMENTO_DEVICE", "cpu")
-    filler = LearntFiller(ROOT / PRETRAINED / "restorer", "auto", state)
+    filler = LearntFiller(ROOT / PRETRAINED / "restorer", "auto")
     assert filler.session.engine != "torch"
     pixels = np.full((40, 40, 3), 0.5, np.float32)
     mask = np.zeros((40, 40), bool)
@@ -238,6 +236,7 @@ def test_a_kept_model_needs_no_torch(state, model, monkeypatch):
     assert np.isfinite(filler(pixels, mask)).all()
 
 
+@pytest.mark.slow
 def test_exports_are_the_same_bytes_and_sound_onnx(model):
     onnx.checker.check_model(onnx.load_model_from_string(model.onnx))
     network = Small(3)

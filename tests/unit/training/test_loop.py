@@ -213,6 +213,7 @@ torch.save({"weights": network.state_dict(), "live": task.networks["line"].state
 """
 
 
+@pytest.mark.slow
 def test_two_processes_hold_the_same_weights(tmp_path):
     script = tmp_path / "two.py"
     script.write_text(textwrap.dedent(TWO_PROCESSES))

@@ -80,6 +80,7 @@ def test_tiny_overviews_are_no_trouble(tmp_path, shape):
     ColourModel(save(tmp_path, bias=0.3), "torch").tuned(pixels)
 
 
+@pytest.mark.slow
 def test_onnx_answers_as_torch_does(tmp_path):
     save(tmp_path, bias=0.3)
     pixels = picture() * np.float32(0.7)

@@ -194,6 +194,7 @@ def test_it_says_what_it_runs_on(detector):
     assert detector.rule.as_dict() == RULE
 
 
+@pytest.mark.slow
 def test_an_engine_finds_what_torch_finds(detector, tmp_path):
     pixels = scene(40, 60)
     other = LearntDetector(tmp_path / "detector", "onnx", tmp_path / "cache")

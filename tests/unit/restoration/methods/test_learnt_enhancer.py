@@ -168,6 +168,7 @@ def test_a_new_upscaler_is_lanczos(tmp_path):
     assert np.array_equal(LearntUpscaler(tmp_path, "torch")(pixels), lanczos(pixels, 2))
 
 
+@pytest.mark.slow
 def test_engines_agree(saved):
     pixels = scene()
     for made, architecture in ((LearntEnhancer, "enhancer"), (LearntUpscaler, "upscaler")):

@@ -56,6 +56,7 @@ def test_the_bytes_do_not_depend_on_tiles_or_on_where_pixels_are_kept(method, tm
         assert not np.array_equal(result[hole], pixels[hole])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "allowed"), [("telea", 1), ("navier_stokes", 1), ("biharmonic", 16), ("tension", 16)]
 )
