@@ -1,4 +1,4 @@
-"""Damage made to order: layers that age a picture, each of which says which pixels it changed."""
+"""Synthetic damage: layers that age a picture. Each layer returns the pixels that it changed."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Kind:
     """A kind of damage.
 
     layer: ages a picture and tells which pixels it changed.
-    masked: whether it marks holes that can be filled; else it changes the whole picture.
-    opaque: whether it hides damage that was there before.
+    masked: whether it leaves holes that can be filled; otherwise it changes the whole picture.
+    opaque: whether it hides earlier damage.
     """
 
     layer: Layer

@@ -14,7 +14,7 @@ _SIDE = 13  # pixels of the largest kernel
 def blur(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """A Gaussian, round or stretched (0.6 to 2.2 pixels), or a shake of 3 to 9 pixels; the mask is empty.
 
-    Sizes are those of a scan's pixels, whatever the size of the picture.
+    Sizes are in pixels of the scan and do not depend on the picture's size.
     """
     kernel = _gaussian(rng) if rng.random() < 0.75 else _shake(rng)
     soft = cv2.filter2D(pixels, -1, kernel, borderType=cv2.BORDER_REFLECT)

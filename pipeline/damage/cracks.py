@@ -28,7 +28,7 @@ def cracks(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     shade = rng.uniform(0.02, 0.25) if rng.random() < 0.8 else rng.uniform(0.75, 0.95)
     tint = shade + rng.normal(0, 0.02, 3)
     depth = smooth_noise(pixels.shape, 12 * size, rng)
-    # A crack is not equally deep, nor equally full of dirt, from end to end.
+    # Depth and dirt vary along a crack.
     strongest = rng.uniform(0.6, 1.0) if form < 0.6 else rng.uniform(0.85, 1.0)
     # Drawn lines fade out over two pixels; broken paint has hard edges.
     hard = np.clip(drawn * np.float32(1.6 / 255) - 0.45, 0.0, 1.0)
@@ -38,7 +38,7 @@ def cracks(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
 
 
 def _net(drawn: NDArray[np.uint8], size: float, rng: np.random.Generator) -> None:
-    """Borders between the regions nearest to scattered points, warped, and broken in places."""
+    """Borders of the Voronoi cells of random points, warped, and interrupted in places."""
     height, width = drawn.shape
     cell = rng.uniform(12, 40) * max(1.0, size)  # a line has one pixel at least
     count = max(2, round(height * width / cell**2))
@@ -100,14 +100,14 @@ def _walk(
     points = [start]
     drift = 0.0
     for step in range(steps):
-        drift = 0.93 * drift + rng.normal(0, 0.12)  # comes back to the heading: no curls
-        way = heading + drift + rng.normal(0, 0.35)  # jagged, since paint breaks
+        drift = 0.93 * drift + rng.normal(0, 0.12)  # returns to the heading, so that no curls arise
+        way = heading + drift + rng.normal(0, 0.35)  # jagged, because paint breaks
         points.append(points[-1] + _STEP * size * np.array([np.cos(way), np.sin(way)]))
         if rng.random() < 0.07 and width > 0.7 and steps - step > 6:
             side = way + rng.choice([-1, 1]) * rng.uniform(0.7, 1.5)
             left = (steps - step) // 2
             _walk(drawn, points[-1], side, left, width=width * 0.7, size=size, rng=rng)
-    # It opens at its root and closes at its tip.
+    # It is widest at its root and closes at its tip.
     thickness = float(np.clip(width * size, 0.8, max(1.0, 3 * size)))
     line = np.array(points)
     for part, share in ((line[: steps // 3 + 1], 1.0), (line[steps // 3 : 2 * steps // 3 + 1], 0.8)):

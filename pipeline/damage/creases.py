@@ -1,4 +1,4 @@
-"""Creases: folds of paper or canvas, with the paint worn off along the ridge."""
+"""Creases: folds of paper or canvas; the paint is worn off along the ridge."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def creases(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """One to three folds, across the whole picture or part of it: a worn ridge between light and shade."""
     size = scale(pixels.shape)
     height, width = pixels.shape[:2]
-    # A picture is folded along its sides more often than askew.
+    # Most folds are parallel to a side of the picture.
     direction = (
         rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.06) if rng.random() < 0.6 else rng.uniform(0, np.pi)
     )
@@ -44,7 +44,7 @@ def _fold(
     paper: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> Pixels:
-    """Shade the slopes of a fold, then lay bare the paper along its ridge."""
+    """Shade the slopes of a fold, then expose the paper along its ridge."""
     distance = across[near]
     height = 1 - np.minimum(np.abs(distance) / max(reach, 1.5), 1)
     slope = np.sign(distance) * height**2 * rng.choice([-1, 1]) * rng.uniform(0.10, 0.28)
@@ -59,7 +59,7 @@ def _fold(
 def _axes(
     shape: tuple[int, ...], middle: NDArray[np.float64], angle: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Of every pixel, how far along a line and how far from it, (H, W) each."""
+    """For every pixel, the position along a line and the distance from it, (H, W) each."""
     x = np.arange(shape[1], dtype=np.float32) - np.float32(middle[0])
     y = (np.arange(shape[0], dtype=np.float32) - np.float32(middle[1]))[:, None]
     sine, cosine = np.float32(np.sin(angle)), np.float32(np.cos(angle))
@@ -67,7 +67,7 @@ def _axes(
 
 
 def _bend(along: NDArray[np.float32], size: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """A fold is hardly ever quite straight: a long sway and a short tremble."""
+    """Bend a fold, which is rarely straight: a long wave plus a short one."""
     phases = rng.uniform(0, 2 * np.pi, 2)
     long, short = rng.uniform(150, 400) * size, rng.uniform(15, 40) * size
     sway = np.sin(along * np.float32(2 * np.pi / long) + np.float32(phases[0])) * np.float32(

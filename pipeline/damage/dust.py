@@ -22,7 +22,7 @@ def dust(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
             way = rng.normal(0, 2.5 * size, (3, 2))
             stroke(opacity, place + np.cumsum(way, axis=0), strength, 0.8 * size)
             continue
-        # Smaller than a pixel, a speck is fainter instead.
+        # A speck smaller than a pixel is fainter instead.
         faint = min(1.0, (radius / 0.6) ** 2)
         cv2.ellipse(
             opacity, tuple(np.round(place * 16).astype(int).tolist()),

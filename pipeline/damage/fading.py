@@ -10,8 +10,8 @@ from pipeline.damage.texture import Mask, Pixels
 def fading(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """A gain and a gamma per channel, blacks lifted, less contrast; the mask is empty.
 
-    How far it has gone drives all of them together: what has bleached is paler in its shadows, its middle
-    tones and its range. Organic reds and blues go first, each in its own measure, which leaves a cast.
+    One degree of fading controls all of them: a bleached picture is paler in its shadows, its middle tones
+    and its range. Organic reds and blues fade first, each by its own amount, which leaves a colour cast.
     """
     degree = rng.uniform(0.35, 1.0)
     gamma = (1 - degree * rng.uniform(0.18, 0.30)) * rng.uniform(0.96, 1.04, 3)

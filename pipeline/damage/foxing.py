@@ -11,7 +11,7 @@ _LIGHT_LEFT = ((0.62, 0.40, 0.20), (0.70, 0.52, 0.32), (0.52, 0.34, 0.20))  # of
 
 
 def foxing(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-    """20 to 90 spots of 1 to 7 pixels' radius at 384 that swallow blue and green light."""
+    """20 to 90 spots of 1 to 7 pixels' radius at 384 that absorb blue and green light."""
     size = scale(pixels.shape)
     height, width = pixels.shape[:2]
     density = np.zeros((height, width), np.float32)
@@ -26,7 +26,7 @@ def foxing(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
         radius = float(np.clip(rng.lognormal(0.75, 0.55), 0.9, 7.0)) * max(size, 0.5)
         _spot(density, centre, radius, rng.uniform(0.35, 1.0), uneven)
     swallowed = np.log(np.array(_LIGHT_LEFT[int(rng.integers(len(_LIGHT_LEFT)))], np.float32))
-    # Lambert and Beer: light left falls with the exponential of what lies in its way.
+    # Beer-Lambert law: the transmitted light falls exponentially with the absorbing matter.
     return shown(pixels, pixels * np.exp(density[..., None] * swallowed * np.float32(rng.uniform(0.8, 1.4))))
 
 
@@ -37,7 +37,7 @@ def _spot(
     strength: float,
     uneven: NDArray[np.float32],
 ) -> None:
-    """A dark core in a pale halo of twice its radius, out of round."""
+    """A dark core in a pale, irregular halo of twice its radius."""
     reach = int(np.ceil(2.6 * radius))
     top, left = (round(place) - reach for place in centre)
     rows = slice(max(0, top), max(0, top + 2 * reach + 1))

@@ -15,7 +15,7 @@ def hair(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     opacity = np.zeros((height, width), np.uint8)
     for _ in range(int(rng.integers(2, 9))):
         length = rng.uniform(35, 180) * size
-        # Control points turn on: a hair is springy, it curls without kinks.
+        # The control points keep turning the same way: a hair is elastic and curls without kinks.
         turn, heading = rng.normal(0, 0.9), rng.uniform(0, 2 * np.pi)
         degree = int(rng.integers(3, 6))
         ways = heading + turn * np.arange(degree) + rng.normal(0, 0.35, degree)

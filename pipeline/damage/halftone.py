@@ -12,7 +12,7 @@ _ANGLES = (15.0, 75.0, 0.0)  # degrees, of the screens of cyan, magenta and yell
 
 
 def halftone(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Three turned screens of dots, 2.5 to 6 pixels apart, seen a little soft; the mask is empty."""
+    """Three rotated screens of dots, 2.5 to 6 pixels apart, slightly blurred; the mask is empty."""
     period, turn = rng.uniform(2.5, 6.0), rng.uniform(-5, 5)
     hard = rng.uniform(2.0, 6.0)
     strength = np.float32(rng.uniform(0.35, 0.9))

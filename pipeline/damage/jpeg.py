@@ -1,4 +1,4 @@
-"""JPEG: blocks and ringing of a picture saved too small; the whole picture changes."""
+"""JPEG: blocks and ringing of strong compression; the whole picture changes."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ _GROUNDS = ((0.90, 0.87, 0.80), (0.80, 0.71, 0.56), (0.62, 0.58, 0.52), (0.36, 0
 
 
 def losses(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Ragged flakes over 2 to 6 % of the area that lay bare a pale, ochre or brown ground.
+    """Ragged flakes over 2 to 6 % of the area that expose a pale, ochre or brown ground.
 
-    The edge of the paint that is left throws a narrow shadow into the hole.
+    The edge of the remaining paint casts a narrow shadow into the hole.
     """
     size = scale(pixels.shape)
     share = rng.uniform(0.02, 0.06)

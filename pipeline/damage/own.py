@@ -1,4 +1,4 @@
-"""Masks of users as one more kind of damage: cracks and losses that they traced on works of theirs."""
+"""Users' masks as a further kind of damage: cracks and losses that users traced on their own works."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ LEAST_SIDE = 16  # pixels of a mask
 
 
 class UserMasks:
-    """A layer that lays bare, under the masks of a folder, a ground of one colour.
+    """A layer that exposes a ground of one colour under the masks of a folder.
 
     Args:
         folder: picture files, white = damage, black = none; folders inside it too. Sides of 16 pixels or
-            more; a mask is turned, mirrored, brought to the picture's size and cut at random.
+            more; a mask is rotated, mirrored, scaled to the picture's size and cropped at random.
 
     Raises:
         PentimentoError: when the folder is missing or holds no mask; when a mask cannot be read, is too
@@ -47,7 +47,7 @@ class UserMasks:
     def __call__(self, pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
         """A Layer: the damaged picture, and which pixels changed."""
         height, width = pixels.shape[:2]
-        for _ in range(8):  # a cut may miss what is marked
+        for _ in range(8):  # a crop can miss the marked pixels
             mask = self._cut(self.masks[int(rng.integers(len(self.masks)))], height, width, rng)
             if mask.any():
                 break
@@ -63,7 +63,7 @@ class UserMasks:
         factor = least * float(rng.uniform(1.0, 1.6))
         size = max(width, round(turned.shape[1] * factor)), max(height, round(turned.shape[0] * factor))
         values = np.ascontiguousarray(turned, np.float32)
-        if factor < 1:  # a thin line must not vanish: a pixel is damaged if a fifth of it is
+        if factor < 1:  # keeps thin lines: a pixel is damaged if a fifth of it is
             grown = cv2.resize(values, size, interpolation=cv2.INTER_AREA) > 0.2
         else:
             grown = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) > 0.5

@@ -6,11 +6,11 @@ import numpy as np
 
 from pipeline.damage.texture import Mask, Pixels, bezier, scale, shown, stroke
 
-_PARTS = 16  # of a scratch, each pressed as hard as it happens
+_PARTS = 16  # of a scratch, each with random pressure
 
 
 def scratches(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-    """Pale or dark scratches, quadratic Bezier curves, 1 to 2 pixels wide at 384, that skip and thin out."""
+    """Pale or dark scratches, quadratic Bezier curves, 1 to 2 pixels wide at 384, with gaps and thin ends."""
     size = scale(pixels.shape)
     height, width = pixels.shape[:2]
     drawn = np.zeros((height, width), np.uint8)
@@ -23,7 +23,7 @@ def scratches(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
         bend = start + way / 2 + rng.normal(0, 0.03 * length, 2)
         curve = bezier(np.stack([start, bend, start + way]), 2 * _PARTS + 1)
         broad, strength = rng.uniform(0.6, 2.2) * size, rng.uniform(0.7, 1.0)
-        # Pressed harder in the middle than at the ends.
+        # The pressure is highest in the middle.
         pressure = np.sin(np.linspace(0.12, 0.88, _PARTS) * np.pi) ** 0.6 * rng.uniform(0.7, 1.1, _PARTS)
         pressure[rng.random(_PARTS) < 0.08] = 0
         for part, press in enumerate(np.minimum(pressure, 1.0)):

@@ -1,4 +1,4 @@
-"""A contact sheet of every kind of damage: what training sees, for people to judge."""
+"""A contact sheet of every kind of damage, so that people can check what a training sees."""
 
 from __future__ import annotations
 

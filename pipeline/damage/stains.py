@@ -23,7 +23,7 @@ _LIGHT_LEFT = ((0.72, 0.58, 0.38), (0.66, 0.56, 0.42), (0.58, 0.52, 0.46))  # of
 def stains(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """Blots over 3 to 9 % of the area, darker at the rim.
 
-    Half of the time damp, which swallows light; else a layer of 30 to 80 % opacity.
+    Half of the stains are damp, which absorbs light; the others are a layer of 30 to 80 % opacity.
     """
     size = scale(pixels.shape)
     share = rng.uniform(0.03, 0.09)
@@ -45,7 +45,7 @@ def _damp(
     uneven: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> tuple[Pixels, Mask]:
-    """Dirt that water carried to the edge of the blot and left there."""
+    """A damp stain: water carried dirt to the edge of the blot and left it there."""
     swallowed = np.log(np.array(_LIGHT_LEFT[int(rng.integers(len(_LIGHT_LEFT)))], np.float32))
     tide = np.exp(-inward * np.float32(rng.uniform(1.0, 2.5))) * np.float32(rng.uniform(0.5, 1.2))
     density = np.clip(np.float32(rng.uniform(0.45, 1.0)) + tide + 0.1 * uneven, 0.3, 2.2) * wet

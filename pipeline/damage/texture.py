@@ -10,11 +10,11 @@ Pixels = NDArray[np.float32]  # (H, W, 3), values in [0, 1]
 Mask = NDArray[np.bool_]  # (H, W)
 
 REFERENCE_SIDE = 384  # pixels of the longer side at which sizes are stated
-FAINT = 1.5 / 255  # a change that nobody sees
+FAINT = 1.5 / 255  # an invisible change
 
 
 def scale(shape: tuple[int, ...]) -> float:
-    """How much larger a picture is than the one at which sizes are stated."""
+    """The ratio of a picture's longer side to REFERENCE_SIDE, for which sizes are stated."""
     return max(shape[:2]) / REFERENCE_SIDE
 
 
@@ -55,7 +55,7 @@ def blotches(
         share: covered part of the area, in (0, 1).
         count: number of centres; blots that touch run together.
         rng: the source of randomness.
-        ragged: 0 = round, 1 = torn.
+        ragged: 0 = round, 1 = very irregular.
     """
     height, width = shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
@@ -74,7 +74,7 @@ def blotches(
 
 
 def paint(pixels: Pixels, colour: NDArray[np.float32], opacity: NDArray[np.float32]) -> tuple[Pixels, Mask]:
-    """Lay a colour (3,) or (H, W, 3) over a picture: the result, and which pixels changed."""
+    """Blend a colour (3,) or (H, W, 3) over a picture: the result, and which pixels changed."""
     alpha = opacity[..., None].astype(np.float32)
     covered = opacity > 0
     mixed = np.clip(pixels * (1 - alpha) + colour * alpha, 0.0, 1.0).astype(np.float32)
@@ -83,9 +83,9 @@ def paint(pixels: Pixels, colour: NDArray[np.float32], opacity: NDArray[np.float
 
 
 def shown(before: Pixels, after: Pixels) -> tuple[Pixels, Mask]:
-    """A damaged picture without its traces too faint to be seen, and which pixels changed.
+    """A damaged picture without changes that are too faint to see, and which pixels changed.
 
-    Soft edges thin out for ever; a mask is to hold only what an eye could find.
+    Soft edges never end exactly; a mask holds only visible changes.
     """
     held = np.clip(after, 0.0, 1.0).astype(np.float32)
     changed = in_any_channel(np.abs(held - before) > FAINT)
@@ -109,7 +109,7 @@ def bezier(points: NDArray[np.float64], steps: int) -> NDArray[np.float64]:
 def stroke(canvas: NDArray[np.uint8], points: NDArray[np.float64], strength: float, width: float) -> None:
     """Draw a line (N, 2) of (x, y) with soft edges into a canvas (H, W).
 
-    Thinner than a pixel, it becomes fainter instead. `strength` in [0, 1] becomes 0 to 255.
+    A line thinner than a pixel becomes fainter instead. `strength` in [0, 1] becomes 0 to 255.
     """
     thickness = max(1, round(width))
     faint = min(1.0, width / thickness)

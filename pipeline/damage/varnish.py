@@ -1,4 +1,4 @@
-"""Varnish: resin gone yellow swallows blue light, and its worn surface scatters a grey haze."""
+"""Varnish: yellowed resin absorbs blue light, and its worn surface scatters a grey haze."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import numpy as np
 
 from pipeline.damage.texture import Mask, Pixels, scale, smooth_noise
 
-_GAMMA = 2.2  # of sRGB, nearly: light is swallowed and added in proportion to itself
+_GAMMA = 2.2  # approximately that of sRGB: absorption and haze act on linear light
 
 
 def varnish(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
     """Yellow and haze over the whole picture, a little uneven; the mask is empty.
 
-    In linear light: red, green and blue keep 84 to 98, 60 to 90 and 19 to 61 % of what they were; haze
+    In linear light: red, green and blue keep 84 to 98, 60 to 90 and 19 to 61 % of their light; haze
     adds 0.4 to 3.5 % of white light, of the varnish's tint.
     """
     red = rng.uniform(0.84, 0.98)

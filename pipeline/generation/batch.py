@@ -1,7 +1,7 @@
-"""A folder of generated pictures: one file per index, so that a request can be stopped and gone on with.
+"""A folder of generated pictures: one file per index, so that a request can be stopped and continued.
 
-The same request always leaves the same bytes, however often it was interrupted, and a larger one
-keeps the pictures of a smaller one.
+The same request always gives the same bytes, even after interruptions, and a larger request keeps the
+pictures of a smaller one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ GRID_COLUMNS, GRID_PICTURES = 8, 64
 def generate(
     generator: PictureGenerator, model: Path, out: Path, *, count: int, seed: int, truncation: float
 ) -> int:
-    """Fill a folder with pictures 000000.png … and grid.png; how many were not there yet.
+    """Fill a folder with pictures 000000.png … and grid.png; returns how many are new.
 
     Args:
         generator: what was loaded from `model`.
@@ -54,7 +54,7 @@ def generate(
 
 
 def request(model: Path, seed: int, truncation: float) -> dict[str, Any]:
-    """What pictures are made of, as it is written beside them: the provenance of every one."""
+    """The provenance of the pictures, as request.json states it."""
     return {
         "model_sha256": tree_sha256(model),
         "seed": seed,
@@ -65,7 +65,7 @@ def request(model: Path, seed: int, truncation: float) -> dict[str, Any]:
 
 
 def begin(out: Path, wanted: dict[str, Any]) -> None:
-    """Make the output folder, or see that it holds pictures of the same request.
+    """Make the output folder, or check that it holds pictures of the same request.
 
     Raises:
         PentimentoError: when the folder holds anything else, or cannot be written.
@@ -81,7 +81,7 @@ def begin(out: Path, wanted: dict[str, Any]) -> None:
 
 
 def refusal(out: Path, wanted: dict[str, Any]) -> str | None:
-    """Why a request must not be written to a folder; None when it may, or may go on there."""
+    """The reason why a request cannot be written to a folder; None if it can, also to continue there."""
     if file := next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None):
         return f"{out} cannot be written: {file} is a file; choose another folder"
     if not (out / REQUEST).is_file():
@@ -109,12 +109,12 @@ def file_name(index: int) -> str:
 
 
 def missing(out: Path, count: int) -> int:
-    """How many of the first `count` pictures are not there yet."""
+    """How many of the first `count` pictures do not exist yet."""
     return sum(not (out / file_name(index)).exists() for index in range(count))
 
 
 def missing_groups(out: Path, count: int) -> list[int]:
-    """The first index of every group of which a picture is not there yet."""
+    """The first index of every group that lacks a picture."""
     return [
         group
         for group in range(0, count, GROUP)
@@ -125,7 +125,7 @@ def missing_groups(out: Path, count: int) -> list[int]:
 def write_group(
     generator: PictureGenerator, out: Path, group: int, *, count: int, seed: int, truncation: float
 ) -> int:
-    """Make and save the missing pictures of one group, below `count`; how many there were."""
+    """Make and save the missing pictures of one group, below `count`; returns how many."""
     stop = min(group + GROUP, count)
     made = 0
     for index, pixels in enumerate(sample(generator, seed, group, stop, truncation), group):
@@ -136,7 +136,7 @@ def write_group(
 
 
 def write_grid(out: Path, count: int) -> None:
-    """Draw the first pictures of a finished folder as one."""
+    """Draw the first pictures of a finished folder as one grid."""
     pictures = [read_png(out / file_name(index)) for index in range(min(count, GRID_PICTURES))]
     rows = list(_rows(pictures))
     contact_sheet(out / GRID, rows, pictures[0].shape[0])

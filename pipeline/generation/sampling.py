@@ -1,8 +1,8 @@
 """Sampling: pictures from a saved generator, each a function of (model, seed, index, truncation).
 
-A network's last bits may change with the size of a batch. So pictures are always computed in the
-same aligned groups of `GROUP`, whatever is asked for: picture 5 is the same in a request for 6
-pictures, for 6,000, and in one that was interrupted.
+The last bits of a network's output can change with the batch size. So pictures are always computed in
+the same aligned groups of `GROUP`: picture 5 is the same in a request for 6 pictures, for 6,000, and in
+an interrupted one.
 """
 
 from __future__ import annotations

@@ -1,20 +1,20 @@
-"""What the colour network sees of a picture; apart from it, so that no worker loads torch for this."""
+"""The input of the colour network; in its own module, so that no worker loads torch for it."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-SIDE = 64  # cells: a picture is seen as SIDE x SIDE cells, whatever its shape
-CELL = 4  # pixels of a cell's side; the picture is brought to SIDE * CELL a side
+SIDE = 64  # cells: a picture of any shape becomes SIDE x SIDE cells
+CELL = 4  # pixels of a cell's side; the picture is resized to SIDE * CELL a side
 CHANNELS = 12  # of a cell: mean, least, greatest value and one pixel, in red, green and blue
 
 
 def cells(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """A picture (H, W, 3) in [0, 1] as cells (SIDE, SIDE, CHANNELS).
 
-    Beside means, which know no thin black line, the darkest and brightest values of each cell tell where
-    black and white lie.
+    The mean of a cell hides a thin black line, so the cell also has its darkest and brightest values, which
+    show where black and white lie.
     """
     import cv2
 
@@ -28,7 +28,7 @@ def cells(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _columns(function: np.ufunc, values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Every CELL columns (axis 1) made one; several times as fast as reducing a short axis."""
+    """Reduce every CELL columns (axis 1) to one; several times as fast as reducing a short axis."""
     result = values[:, ::CELL]
     for column in range(1, CELL):
         result = function(result, values[:, column::CELL])

@@ -1,7 +1,7 @@
-"""A trained classifier as it is used: pictures in, probabilities of schools and tags out.
+"""A trained classifier in use: pictures in, probabilities of schools and tags out.
 
-Every classifier gives one row of logits per picture: first the schools (one holds: softmax), then
-the tags (each holds or not: sigmoid). With a frozen trunk only the head is stored.
+Every classifier gives one row of logits per picture: first the schools (exactly one applies:
+softmax), then the tags (each applies or not: sigmoid). With a frozen trunk only the head is stored.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Classifier:
-    """A network with what its card says: classes, input side (pixels) and temperature."""
+    """A network with its card's classes, input side (pixels) and temperature."""
 
     network: nn.Module
     card: dict[str, Any]
@@ -45,7 +45,7 @@ class Classifier:
     def predict(self, pictures: Sequence[Picture]) -> tuple[Probabilities, Probabilities]:
         """Probabilities of schools (N, S), rows adding up to 1, and of tags (N, T).
 
-        Each picture (H, W, 3) is seen as it is and mirrored, and its two logits are averaged. A
+        The logits of each picture (H, W, 3) and of its mirror image are averaged. A
         picture's result does not depend on its neighbours.
         """
         temperature = float(self.card["temperature"])

@@ -1,4 +1,4 @@
-"""A plain convolutional network, trained from scratch: the comparison for pretrained features."""
+"""A plain convolutional network, trained from scratch, as a comparison for pretrained features."""
 
 from __future__ import annotations
 

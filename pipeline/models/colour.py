@@ -1,8 +1,8 @@
-"""A small network that looks at a reduced picture and tells how to undo fading and yellow varnish.
+"""A small network that predicts from a reduced picture how to undo fading and yellow varnish.
 
-It sees the picture itself (what is painted tells what colour it should have) and its histograms (where
-black and white lie, and how far the cast goes), and answers with one curve per channel: a point
-operation, so that it holds for a picture of any size. Histograms as pictures follow Barron 2015
+Its inputs are the picture itself (the subject suggests the true colours) and its histograms (which show
+black, white and the colour cast). Its output is one curve per channel. A curve acts on single pixels, so
+it applies to a picture of any size. Histograms as pictures follow Barron 2015
 (convolutional colour constancy).
 """
 
@@ -22,22 +22,22 @@ KNOTS = 65  # points of a curve, evenly spaced over [0, 1]
 
 _BINS = 24  # of a joint histogram's side
 _STEPS = 16  # of the values that pixels are compared to
-_LEAST = 1e-3  # keeps powers away from the infinite slope at nought
+_LEAST = 1e-3  # avoids the infinite slope of powers at zero
 # Planes of the histograms: lightness against yellow, against red, and one against the other.
 _PLANES = ((0, 1), (0, 2), (1, 2))
 _PARAMETERS = 4  # of a channel's curve
 
 
 class ColourNet(nn.Module):
-    """Predicts per-channel curves that give a picture its colours back.
+    """Predicts a curve per channel that restores a picture's colours.
 
-    A new network answers with the straight line: training starts at leaving pictures as they are.
+    A new network predicts the identity, so training starts from unchanged pictures.
 
     Args:
         widths: channels of the picture's branch at 1/2, 1/4, 1/8 … of the resolution.
         histogram_widths: the same for the histograms' branch.
-        hidden: size of the layer that joins them.
-        dropout: share of its values left out in training.
+        hidden: size of the layer that joins both branches.
+        dropout: share of its activations that training drops.
 
     Attributes:
         inputs, output: their names and channels, for engines that run it as an ONNX model.
@@ -68,7 +68,7 @@ class ColourNet(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         """Pictures (N, CHANNELS, H, W) in [0, 1], see cells.cells, to curves (N, 3, KNOTS).
 
-        A curve has the values at KNOTS even points of [0, 1]. It rises; it is not held to [0, 1].
+        A curve has the values at KNOTS even points of [0, 1]. It is increasing; its values can leave [0, 1].
         """
         with torch.no_grad():
             values = torch.cat([_cumulated(pictures[:, :, ::2, ::2]), _extent(pictures)], dim=1)
@@ -117,8 +117,8 @@ def lab(pictures: Tensor) -> Tensor:
 def delta_e(pictures: Tensor, truth: Tensor) -> Tensor:
     """Colour difference of sRGB pictures (N, 3, H, W), by pixel: (N, H, W).
 
-    CIE94 (graphic arts) with the weight of lightness of CIEDE2000 (CIE 142): near to CIEDE2000 as a whole,
-    but smooth, so that it can be trained on.
+    CIE94 (graphic arts) with the weight of lightness of CIEDE2000 (CIE 142): close to CIEDE2000, and smooth,
+    so that it can be a loss.
     """
     one, two = lab(truth), lab(pictures)
     chroma, other = (torch.sqrt(each[:, 1:].square().sum(1) + 1e-6) for each in (one, two))
@@ -126,7 +126,7 @@ def delta_e(pictures: Tensor, truth: Tensor) -> Tensor:
     grey = (chroma - other).square()
     hue = (change[:, 1] + change[:, 2] - grey).clamp(min=0)
     away = ((one[:, 0] + two[:, 0]) / 2 - 50).square()
-    weight = 1 + 0.015 * away / torch.sqrt(20 + away)  # dark and bright, the eye tells fewer steps apart
+    weight = 1 + 0.015 * away / torch.sqrt(20 + away)  # fewer visible steps in dark and bright areas
     total = (
         change[:, 0] / weight.square()
         + grey / (1 + 0.045 * chroma).square()
@@ -149,7 +149,7 @@ def _pooled(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cumulated(pictures: Tensor) -> Tensor:
-    """What share of a picture (N, C, H, W) lies below each of some values, by channel: (N, C * _STEPS)."""
+    """The share of a picture (N, C, H, W) below each of _STEPS values, by channel: (N, C * _STEPS)."""
     steps = torch.linspace(0, 1, _STEPS, device=pictures.device) ** 1.5  # finer where it is dark
     values = pictures.flatten(2)[:, :, None] * 15
     below = (0.5 + steps[:, None] * 15 - values).clamp(0, 1)
@@ -165,7 +165,7 @@ def _extent(pictures: Tensor) -> Tensor:
 
 
 def _joint_histograms(pictures: Tensor) -> Tensor:
-    """How often colours occur in pictures (N, 3, H, W): (N, planes, _BINS, _BINS), roots of shares."""
+    """Joint histograms of pictures (N, 3, H, W): (N, planes, _BINS, _BINS), square roots of shares."""
     flat = pictures.flatten(2)
     red, green, blue = flat.unbind(dim=1)
     light = (red + green + blue) / 3

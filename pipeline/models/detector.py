@@ -1,7 +1,7 @@
-"""A compact U-Net that finds damage: one map per kind of damage, from colours and what stands out in them.
+"""A compact U-Net that detects damage: one map per kind, from colours and their black-hat and top-hat.
 
-The picture is folded 2 x 2 into channels first, so that no convolution runs at full resolution, and nothing
-is averaged over the whole picture: a place looks the same in a tile as in the picture.
+The picture is first folded 2 x 2 into channels, so no convolution runs at full resolution. Nothing is
+averaged over the whole picture, so a tile gives the same result as the picture.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from torch.nn import functional
 
 from pipeline.models.hats import CHANNELS, HATS_REACH
 
-_RARE = -4.0  # the first logit: damage is rare, and a new network claims next to none
-_FAINT = 0.2  # how strong a block's residual is at first
+_RARE = -4.0  # the initial logit: damage is rare, so a new network predicts almost none
+_FAINT = 0.2  # initial strength of a block's residual
 
 
 class Convolution(nn.Sequential):
-    """A convolution and a batch normalisation; engines make one step of both.
+    """A convolution and a batch normalisation, which engines fuse into one step.
 
-    Without it, training needs three times as many steps to the same loss.
+    Without the normalisation, training needs three times as many steps to the same loss.
     """
 
     def __init__(self, given: int, made: int, size: int, *, stride: int = 1, dilation: int = 1) -> None:
@@ -94,11 +94,11 @@ class DamageDetector(nn.Module):
         nn.init.constant_(self.head.bias, _RARE)  # type: ignore[arg-type]
 
     def forward(self, picture: Tensor, as_logits: bool = False) -> Tensor:
-        """How probable damage is.
+        """The probability of damage.
 
         Args:
             picture: (N, CHANNELS, H, W), see hats.described; H and W multiples of `multiple`.
-            as_logits: leave out the sigmoid at the end; losses are computed on that.
+            as_logits: leave out the final sigmoid; losses are computed on logits.
 
         Returns:
             (N, K, H, W) in [0, 1], a map for each of `kinds`.

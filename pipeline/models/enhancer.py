@@ -1,11 +1,10 @@
-"""Compact networks that clean a picture, or enlarge it, from what lies close by.
+"""Compact networks that denoise or enlarge a picture from its local surroundings.
 
-Both are built of blocks after NAFNet (Chen et al. 2022: normalised, gated by a product, no activation).
-Its pair of a pointwise and a depthwise convolution is one ordinary convolution here, which a CPU runs at
-about twice as many multiplications a second; its channel attention is left out, since that pools over the
-picture, so that tiles would differ. What a network gives is to be added to a picture made otherwise (the
-input, or its interpolation), which thus keeps its full precision whatever the network computes in. A new
-network adds nothing.
+Their blocks follow NAFNet (Chen et al. 2022: normalised, gated by a product, no activation). One ordinary
+convolution replaces its pair of a pointwise and a depthwise convolution: a CPU computes it at about twice as
+many multiplications per second. Its channel attention is left out, because it pools over the picture, so
+tiles would differ. The output is a residual, added to the input or to its interpolation. So the picture keeps
+its full precision, whatever precision the network uses. A new network adds nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_NOISE_GAIN = 4.0  # levels of noise are small numbers; so they weigh as much as colours
+_NOISE_GAIN = 4.0  # levels of noise are small numbers; this scales them to the range of colours
 
 
 class ChannelNorm(nn.Module):
-    """Every pixel's features brought to mean 0 and deviation 1 (layer normalisation: Ba et al. 2016)."""
+    """Normalise every pixel's features to mean 0 and deviation 1 (layer normalisation: Ba et al. 2016)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -54,7 +53,7 @@ class Block(nn.Module):
 
 
 class Enhancer(nn.Module):
-    """Predicts what to add to a picture to rid it of noise; a U-Net that begins at half the resolution.
+    """Predicts the residual that removes noise; a U-Net that starts at half the resolution.
 
     The level of noise is an input (FFDNet, Zhang et al. 2018), so that one network serves all levels.
 
@@ -83,7 +82,7 @@ class Enhancer(nn.Module):
         _silence(self.head)
 
     def forward(self, picture: Tensor, noise: Tensor) -> Tensor:
-        """What to add to the picture.
+        """The residual: what to add to the picture.
 
         Args:
             picture: (N, 3, H, W), values in [0, 1].
@@ -106,7 +105,7 @@ class Enhancer(nn.Module):
 
 
 class Upscaler(nn.Module):
-    """Predicts what to add to an interpolated picture; works on the small one (Shi et al. 2016).
+    """Predicts the residual of an interpolated picture; computes at the small size (Shi et al. 2016).
 
     inputs, output: their names and channels, for engines that run it as an ONNX model.
 

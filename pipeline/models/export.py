@@ -1,8 +1,8 @@
-"""A network of ours as an ONNX model: made once, then kept in the state folder.
+"""A network of ours as an ONNX model: exported once, then kept in the state folder.
 
-With the model kept, a worker that only fills holes never loads torch. What is kept is found by the
-SHA-256 of all that it is made from (card, weights, the code of the networks, torch's version) and is
-checked by its own SHA-256 before it is used: a damaged one is made again.
+With the kept model, a worker that only fills holes never loads torch. The file's name is a hash of all that
+the export depends on: card, weights, the networks' code, versions. Its own SHA-256 is checked before use,
+and a damaged file is exported again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CELLS = (5, 7)  # height and width of the example that a network is exported wi
 
 @dataclass(frozen=True)
 class Exported:
-    """An ONNX model of a network of ours, and what must be known to run it.
+    """An ONNX model of a network of ours, and what an engine needs to run it.
 
     onnx: the model; its inputs and its output are those that the network's class names.
     card: the card that lies beside the weights.
@@ -49,7 +49,7 @@ class Exported:
 
 
 def exported(folder: Path, cache: Path | None = None) -> Exported:
-    """The network in `folder` as ONNX: what `cache` holds of it, else made (seconds) and kept there.
+    """The network in `folder` as ONNX: from `cache`, otherwise exported (seconds) and kept there.
 
     Raises:
         PentimentoError: when the folder holds no sound network that restores.
@@ -74,7 +74,7 @@ def exported(folder: Path, cache: Path | None = None) -> Exported:
 
 
 def kept_in(folder: Path) -> Path | None:
-    """Where the ONNX model of a network in `folder` is kept: its project's state folder, if it has one."""
+    """Where the ONNX model of a network in `folder` is kept: in its project's state folder, if any."""
     try:
         root = paths.project_root(folder)
     except PentimentoError:
@@ -94,7 +94,7 @@ def to_onnx(network: nn.Module, inputs: Mapping[str, int], output: str, multiple
     import torch
 
     height, width = (cells * multiple for cells in _CELLS)
-    # Two cells at least, as torch would make a constant of one; ONNX itself knows no such bound.
+    # At least two cells: torch would turn one into a constant. ONNX itself has no such limit.
     rows, columns = (torch.export.Dim(name, min=2) for name in ("rows", "columns"))
     side = {
         2: rows if multiple == 1 else multiple * rows,
@@ -129,7 +129,7 @@ def _make(folder: Path) -> Exported:
 
 
 def _read(kept: Path) -> Exported | None:
-    """What is kept under that name; None when there is nothing sound."""
+    """The kept model of that name; None if it is missing or damaged."""
     try:
         about = json.loads(kept.with_suffix(".json").read_text(encoding="utf-8"))
         content = kept.with_suffix(".onnx").read_bytes()
@@ -142,14 +142,14 @@ def _read(kept: Path) -> Exported | None:
 
 def _write(kept: Path, model: Exported) -> None:
     about = {"card": model.card, "multiple": model.multiple, "reach": model.reach}
-    # The description comes last: it vouches for the model.
+    # The description is written last: it proves that the model is complete.
     write_bytes(kept.with_suffix(".onnx"), model.onnx)
     write_json(kept.with_suffix(".json"), {"sha256": hashlib.sha256(model.onnx).hexdigest(), **about})
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter tells of packages that it could use and of its own steps; a failure still raises."""
+    """Silence the exporter's progress and hints; a failure still raises."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

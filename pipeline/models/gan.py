@@ -1,8 +1,8 @@
 """The networks of the generative adversarial branch: generator, discriminator, frozen projection.
 
-The generator is a small style-modulated residual network. The discriminator judges a picture's
-pixels, and (projected GANs, Sauer et al. 2021) feature maps of a frozen EfficientNet-Lite0, whose
-knowledge of natural pictures is what makes a hundred paintings enough to learn from.
+The generator is a small style-modulated residual network. The discriminator judges a picture's pixels and,
+optionally, feature maps of a frozen EfficientNet-Lite0 (projected GANs, Sauer et al. 2021). Lite0's
+knowledge of natural pictures makes a hundred paintings enough to learn from.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROJECTED = 64  # channels that each tap is mixed to
 def latents(seed: int, start: int, stop: int, size: int) -> Tensor:
     """The latent vectors of indices start to stop, (stop - start, size), standard normal.
 
-    A vector is a function of (seed, index) only.
+    A vector depends on (seed, index) only.
     """
     rows = [
         np.random.default_rng((seed, index)).standard_normal(size, dtype=np.float32)
@@ -65,7 +65,7 @@ class Generator(PictureGenerator):
         self.to_rgb = nn.Conv2d(channels[-1], 3, 3, padding=1)
         self.apply(_initialise)
         with torch.no_grad():
-            self.to_rgb.weight *= 0.5  # keeps a new network's pictures out of the ends of tanh
+            self.to_rgb.weight *= 0.5  # keeps a new network's pictures away from the saturation of tanh
 
     def forward(self, z: Tensor, truncation: float = 1.0) -> Tensor:
         """Latent vectors (N, latent) to pictures (N, 3, side, side) in [-1, 1].
@@ -147,7 +147,7 @@ class Projection(nn.Module):
         self.eval()
 
     def train(self, mode: bool = True) -> Projection:
-        """Stay in evaluation mode: the statistics of Lite0 are part of its knowledge."""
+        """Stay in evaluation mode: Lite0 keeps its own batch statistics."""
         return super().train(False)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
@@ -166,8 +166,8 @@ class Projection(nn.Module):
 class _Up(nn.Module):
     """Twice the resolution: a residual of two convolutions, modulated by the style.
 
-    A fixed map of noise, its strength in each channel set by the style, is what grain and brushwork
-    are made from (noise drawn anew for every picture would break its being a function of the latent).
+    A fixed map of noise gives grain and brushwork; the style sets its strength in each channel. (New noise
+    for every picture would make the picture depend on more than the latent vector.)
     """
 
     noise: Tensor
@@ -234,16 +234,16 @@ def _channels(width: int, side: int) -> list[int]:
 
 
 def _normalise(x: Tensor) -> Tensor:
-    """Each picture's maps, all together, at unit root mean square.
+    """Scale all of a picture's maps together to unit root mean square.
 
-    Pixel by pixel (Karras et al. 2018) it would draw outlines where a young network's maps cross
-    zero; over the batch it would need statistics, and tie a picture to its neighbours.
+    Per pixel (Karras et al. 2018), normalisation would draw outlines where the maps of an untrained network
+    cross zero. Over the batch, it would need statistics and make a picture depend on its neighbours.
     """
     return x * torch.rsqrt(x.square().mean(dim=(1, 2, 3), keepdim=True) + 1e-6)
 
 
 def _spread(x: Tensor, parts: int) -> Tensor:
-    """Each part's mean standard deviation as one more map: sameness shows (Karras et al. 2018)."""
+    """Add each part's mean standard deviation as a map: it shows a lack of variety (Karras et al. 2018)."""
     split = x.float().view(parts, -1, *x.shape[1:])
     deviation = torch.sqrt(split.var(dim=1, unbiased=False) + 1e-8).mean(dim=(1, 2, 3))
     maps = deviation.repeat_interleave(len(x) // parts)[:, None, None, None]

@@ -1,7 +1,7 @@
-"""What the detector of damage sees of a picture: its colours, and what stands out in them.
+"""The input of the detector: a picture's colours, with their black-hat and top-hat.
 
-Black-hat and top-hat say how far a place lies below and above the brightness around it: what cracks,
-scratches, hairs and dust have in common. They are made here and not in the network, since morphology costs
+Black-hat and top-hat measure how far a pixel is below and above the brightness around it. Cracks, scratches,
+hairs and dust have this in common. OpenCV computes them here, outside the network, because morphology costs
 OpenCV a hundredth of what pooling costs an engine. No torch is needed.
 """
 
@@ -10,17 +10,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-HATS = (5, 11)  # pixels: widths of the squares in which a place is compared with its surroundings
+HATS = (5, 11)  # pixels: widths of the squares that a pixel is compared with
 CHANNELS = 3 + 2 * len(HATS)
 HATS_REACH = 2 * (max(HATS) // 2)  # pixels to each side that black-hat and top-hat look at
-SMALL = 768  # pixels: a picture of no longer a side is looked at as it is and enlarged twice
-_STRENGTH = 4.0  # of both hats, whose values are small
+SMALL = 768  # pixels: a picture up to this side is processed at its own size and enlarged twice
+_STRENGTH = 4.0  # scale of both hats, whose values are small
 
 
 def described(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A picture (H, W, 3) in [0, 1] as the network takes it: (CHANNELS, H, W).
+    """The network's input for a picture (H, W, 3) in [0, 1]: (CHANNELS, H, W).
 
-    What lies beyond the picture's border does not count.
+    Pixels outside the picture do not count.
     """
     import cv2
 
@@ -39,8 +39,8 @@ def described(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 def doubled(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """A picture (H, W, 3) in [0, 1] enlarged twice, bicubic: (2 H, 2 W, 3).
 
-    In a small picture damage is a pixel or two wide; enlarged, the network has four times as many features
-    for each of its pixels.
+    In a small picture, damage is one or two pixels wide. In the enlarged picture the network has four times
+    as many features for each of these pixels.
     """
     import cv2
 

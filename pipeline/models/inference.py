@@ -1,8 +1,8 @@
 """Engines that run a network: torch, ONNX Runtime and OpenVINO, behind one small interface.
 
-Each runs on one thread, since works are restored side by side; only torch uses a GPU. On a CPU that
-computes in bf16, OpenVINO does so at twice the speed and next to no loss (benchmarks/inference.py); on
-others ONNX Runtime in full precision is a little faster than torch, as exact, and loads sooner.
+Each runs on one thread, because works are restored in parallel; only torch uses a GPU. On a CPU that
+supports bf16, OpenVINO uses it at twice the speed and almost no loss (benchmarks/inference.py). On other
+CPUs, ONNX Runtime in full precision is slightly faster than torch, equally exact, and loads sooner.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ class Session(Protocol):
 
 
 def choose(engine: AnyEngine, precision: Precision | None = None) -> Engine:
-    """The engine that is meant; for 'auto' the fastest here that costs next to no quality.
+    """The engine of that name; for 'auto' the fastest one here with almost no loss of quality.
 
-    torch where there is a GPU, OpenVINO where it is installed and the CPU computes in bf16 (and may:
-    `precision` is not fp32), else ONNX Runtime.
+    'auto' is torch if there is a GPU; OpenVINO if it is installed, the CPU supports bf16 and `precision` is
+    not fp32; otherwise ONNX Runtime.
     """
     if engine != "auto":
         return engine
@@ -98,7 +98,7 @@ def gpu() -> str | None:
         PentimentoError: when PENTIMENTO_DEVICE asks for one and there is none.
     """
     wanted = environment.device()
-    # torch takes seconds to load: it is only asked where a GPU's driver can be seen.
+    # torch takes seconds to load, so it is loaded only if a GPU's driver is present.
     if wanted == "cpu" or (wanted == "auto" and not any(Path(driver).exists() for driver in _DRIVERS)):
         return None
     import torch
@@ -111,7 +111,7 @@ def gpu() -> str | None:
 
 
 def describe(engine: Engine, precision: Precision) -> dict[str, str]:
-    """What to write down of an engine: its name, its package with version, its precision."""
+    """The sidecar's description of an engine: its name, its package with version, its precision."""
     package = PACKAGES[engine]
     return {"engine": engine, "package": f"{package} {version(package)}", "precision": precision}
 
@@ -154,7 +154,7 @@ class _Torch:
         self._device = torch.device(gpu() or "cpu")
         default: Precision = "fp32" if self._device.type == "cpu" else "bf16"
         self.precision: Precision = precision or default
-        # Channels last is what convolutions are fastest in, on both kinds of device.
+        # Convolutions are fastest in channels-last layout, on both kinds of device.
         self._layout: Any = torch.channels_last
         module: Any = network.eval()
         self._network = module.to(self._device, memory_format=self._layout)
@@ -186,9 +186,9 @@ class _OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.use_deterministic_compute = True
-        # An arena keeps the memory of the largest tile ever seen, and gains nothing here.
+        # An arena keeps the memory of the largest tile, and gains nothing here.
         options.enable_cpu_mem_arena = False
-        options.log_severity_level = 4  # a failure raises; warnings about a graph help nobody
+        options.log_severity_level = 4  # a failure raises; warnings about a graph are of no use
         self._faults = (
             state.Fail, state.InvalidArgument, state.InvalidGraph, state.InvalidProtobuf, state.EPFail,
             state.NoModel, state.NotImplemented, state.RuntimeException, state.EngineError,
@@ -216,7 +216,7 @@ class _OpenVino:
         hint = {"fp32": "f32", "bf16": "bf16"}[precision]
         self._settings = {
             "INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": hint,
-            "ENABLE_CPU_PINNING": False,  # else the workers of a machine all run on its first core
+            "ENABLE_CPU_PINNING": False,  # otherwise all workers run on the machine's first core
         }  # fmt: skip
         try:
             network = core.read_model(model, b"")
@@ -225,7 +225,7 @@ class _OpenVino:
             used = str(self._compiled.get_property("INFERENCE_PRECISION_HINT"))
         except RuntimeError as error:
             raise _refusal("openvino", error) from None
-        # A CPU that has no such instructions is given full precision instead.
+        # A CPU without such instructions uses full precision instead.
         self.precision: Precision = "bf16" if "bf" in used else "fp32"
 
     def run(self, *arrays: Array) -> Array:
@@ -235,7 +235,7 @@ class _OpenVino:
         try:
             request = self._compiled.create_infer_request()
             result = request.infer([np.ascontiguousarray(array) for array in arrays])
-            found = np.array(result[0], np.float32)  # a copy: the request's memory goes with it
+            found = np.array(result[0], np.float32)  # a copy: the request's memory is freed with it
         except (RuntimeError, MemoryError) as error:
             raise StepFailed(f"openvino: {_reason(error)}") from None
         if not found.size:
@@ -246,14 +246,14 @@ class _OpenVino:
 
 
 def _refusal(package: str, error: Exception) -> PentimentoError:
-    """Why a model cannot be loaded, in one line."""
+    """The reason why a model cannot be loaded, in one line."""
     if found := _MISSING_OPERATOR.search(str(error)):
         return PentimentoError(f"it uses operators that {package} {version(package)} lacks: {found[1]}")
     return PentimentoError(f"{package} cannot load it: {_reason(error)}")
 
 
 def _reason(error: Exception) -> str:
-    """The line of an engine's message that says most, cut to a readable length."""
+    """The most informative line of an engine's message, cut to a readable length."""
     lines = [line.strip() for line in str(error).splitlines()]
     telling = [line for line in lines if line and not line.startswith(("Exception from", "Check '"))]
     text = (telling or [type(error).__name__])[0]

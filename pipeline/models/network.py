@@ -1,4 +1,4 @@
-"""A trained network of ours, opened in an engine: what every learnt step begins with."""
+"""A trained network of ours, opened in an engine; every learnt step uses one."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Network:
     """A network, ready to run.
 
     session: runs it.
-    card: what lies beside its weights.
-    multiple: height and width of what it is given must be multiples of it.
+    card: the card beside its weights.
+    multiple: height and width of its input must be multiples of it.
     reach: pixels to each side that one output pixel may depend on.
     """
 
@@ -58,8 +58,8 @@ def open_network(
 
     Args:
         folder: card and weights.
-        architecture: what it must be, a key of PURPOSES.
-        engine: what runs it, see inference.choose. Engines other than torch run it as an ONNX model.
+        architecture: the required architecture, a key of PURPOSES.
+        engine: the engine, see inference.choose. Engines other than torch run it as an ONNX model.
         cache: folder in which the ONNX model is kept; None is the state folder of the project that
             `folder` lies in; outside a project it is made each time (seconds).
         precision: see inference.open_session; None is bf16 for OpenVINO, which is chosen for its speed.

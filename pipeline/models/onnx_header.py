@@ -1,4 +1,4 @@
-"""What an ONNX file says of its inputs: read before any engine sees it, for errors that help."""
+"""The inputs that an ONNX file declares, read before an engine loads it, for helpful errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FLOAT = 1  # TensorProto.FLOAT
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a model; None stands for a size that is free."""
+    """An input of a model; None is a free size."""
 
     name: str
     is_float32: bool
@@ -73,7 +73,7 @@ def read_header(content: bytes) -> Header:
     """The header of an ONNX model.
 
     Raises:
-        PentimentoError: when it is none, is damaged, or keeps its weights in another file.
+        PentimentoError: when it is no ONNX model, is damaged, or keeps its weights in another file.
     """
     import onnx
     from google.protobuf.message import DecodeError
@@ -84,7 +84,7 @@ def read_header(content: bytes) -> Header:
         raise PentimentoError("it is damaged, or no ONNX model") from None
     if not graph.node:
         raise PentimentoError("it is damaged, or no ONNX model")
-    # One file is one SHA-256: what is written down of a model holds for all of it.
+    # One file has one SHA-256, so a model's recorded hash covers its weights, too.
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in _tensors(graph)):
         raise PentimentoError(
             "its weights lie in a second file; join them: onnx.save(onnx.load('a.onnx'), 'b.onnx')"
@@ -98,7 +98,7 @@ def read_header(content: bytes) -> Header:
 
 def _input(value: Any) -> Input:
     tensor = value.type.tensor_type
-    # Some exporters write 0 or -1 for what is free.
+    # Some exporters write 0 or -1 for a free size.
     shape = tuple(size.dim_value if size.dim_value > 0 else None for size in tensor.shape.dim)
     return Input(str(value.name), tensor.elem_type == _FLOAT, shape)
 

@@ -1,8 +1,8 @@
-"""A judge of texture, patch by patch: the discriminator of the restorer's adversarial refinement.
+"""A discriminator of texture, patch by patch, for the restorer's adversarial refinement.
 
 PatchGAN (Isola et al. 2017): every score sees 34 x 34 or 70 x 70 pixels only, so it judges brushwork and
-grain, not motifs. Spectral normalisation (Miyato et al. 2018) keeps it from running away, and lets no
-picture's scores depend on its neighbours in the batch. It serves training only: no model is saved of it.
+grain, not motifs. Spectral normalisation (Miyato et al. 2018) keeps the training stable, and no picture's
+scores depend on its neighbours in the batch. It serves training only and is never saved.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class PatchDiscriminator(nn.Module):
         Returns:
             (N, 1, h, w), a patch each; 6 x 6 of them for 64 x 64 pixels at 3 levels.
         """
-        # The mask is told: what is sought is filling that differs from the paint around it.
+        # The mask is an input: the discriminator searches for filling that differs from the paint around it.
         x = torch.cat([normal, mask], dim=1)
         for layer in self.layers[:-1]:
             x = functional.leaky_relu(layer(x), 0.2)
@@ -54,7 +54,7 @@ class PatchDiscriminator(nn.Module):
         return scores
 
     def share(self, mask: Tensor) -> Tensor:
-        """How much of each patch is a hole: mask (N, 1, H, W) to (N, 1, h, w), 0 to 1.
+        """The share of each patch that is a hole: mask (N, 1, H, W) to (N, 1, h, w), 0 to 1.
 
         A patch's middle counts more than its border, as in the scores. It is 0 where no hole is touched.
         """

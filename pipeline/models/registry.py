@@ -1,7 +1,7 @@
 """Models by name: built from a card, saved as safetensors beside it.
 
 A saved model is a folder with `weights.safetensors` and `card.json` (architecture, its arguments,
-and whatever its trainer records: data, recipe, figures, limits).
+and the trainer's record: data, recipe, figures, limits).
 """
 
 from __future__ import annotations

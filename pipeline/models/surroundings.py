@@ -1,8 +1,8 @@
-"""What a network is told of a passage apart from its pattern: the mean and the contrast around it.
+"""The local mean and contrast of a picture, which a network gets separately from the pattern.
 
-With both taken away, dark and bright, soft and harsh passages look alike. They are computed here, on
-the whole picture at hand and in cells of a few pixels, and not inside the network: there they took a
-third of its time and added to its reach.
+Without them, dark and bright, low- and high-contrast passages look alike. They are computed here, on the
+whole window and in cells of a few pixels. Inside the network they took a third of its time and added to
+its reach.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Window = tuple[slice, slice]
 
 CELL = 8  # pixels of a cell's side
 CELLS = 5  # cells a side that a mean is taken over
-REACH = CELLS * CELL  # pixels that mean and contrast may depend on, to each side
+REACH = CELLS * CELL  # pixels to each side on which mean and contrast depend
 _ALL = (slice(None), slice(None))
-_FLOOR = 0.01  # contrast of a flat passage: noise is not blown up
+_FLOOR = 0.01  # contrast of a flat passage, so that noise is not amplified
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Surroundings:
     contrast: Values
 
     def normal(self, pixels: Values, window: Window = _ALL) -> Values:
-        """A picture (H, W, 3), or a window of it, with mean and contrast taken away.
+        """A picture (H, W, 3), or a window of it, normalised by the local mean and contrast.
 
         Values are about 0, with a deviation of 1. The window begins and ends at multiples of CELL.
         """
@@ -45,19 +45,19 @@ class Surroundings:
         return np.asarray(cv2.multiply(cv2.subtract(pixels[window], _spread(mean)), gain), np.float32)
 
     def spread_contrast(self) -> Values:
-        """The contrast of every pixel (H, W, 1): what a residual of `normal` is multiplied by."""
+        """The contrast of every pixel (H, W, 1), by which a residual of `normal` is multiplied."""
         return _spread(self.contrast)
 
 
 def surroundings(pixels: Values) -> Surroundings:
-    """Look around in a picture (H, W, 3) in [0, 1]; H and W are multiples of CELL."""
+    """Compute them for a picture (H, W, 3) in [0, 1]; H and W are multiples of CELL."""
     import cv2
 
     size = (pixels.shape[1] // CELL, pixels.shape[0] // CELL)
     cells: Values = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.float32)
     squares = _squares(pixels)
     mean = _around(cells)
-    # The mean square of what differs from the mean around.
+    # The mean square of the difference from the local mean.
     variance = (squares - 2 * mean * cells + np.square(mean)).mean(axis=2, keepdims=True)
     deviation = np.sqrt(np.maximum(_around(np.asarray(variance, np.float32)), 0))
     return Surroundings(mean, np.asarray(deviation + np.float32(_FLOOR), np.float32))
@@ -77,7 +77,7 @@ def _squares(pixels: Values, rows: int = 8 * CELL) -> Values:
 
 
 def _around(cells: Values) -> Values:
-    """The mean over CELLS x CELLS cells; beyond the border there is nothing."""
+    """The mean over CELLS x CELLS cells; cells outside the picture do not count."""
     import cv2
 
     kernel = (CELLS, CELLS)

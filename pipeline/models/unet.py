@@ -1,7 +1,7 @@
 """A compact gated U-Net that refines a classical filling of holes.
 
 Gates follow Yu et al. 2019 (free-form inpainting with gated convolution). The picture is folded 2 x 2
-into channels first, so that no convolution runs at full resolution: what a CPU can afford.
+into channels first, so no convolution runs at full resolution, which would be too slow on a CPU.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class GatedBlock(nn.Module):
 
 
 class ResidualUNet(nn.Module):
-    """Predicts what to add to a classical filling of holes.
+    """Predicts the residual of a classical filling of holes.
 
-    A new network adds nothing: training starts at the classical method.
+    A new network adds nothing, so training starts from the classical method.
 
     inputs, output: their names and channels, for engines that run it as an ONNX model.
 

@@ -15,6 +15,6 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Stage[Any]:
-    """The stage of that name; imports only its own module, since some pull in torch."""
+    """The stage of that name; imports only its own module, because some import torch."""
     stage: Stage[Any] = importlib.import_module(f"{__name__}.{name}").STAGE
     return stage

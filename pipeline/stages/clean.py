@@ -1,4 +1,4 @@
-"""Clean: quarantine what cannot be learnt from, normalise labels, complete missing ones."""
+"""Clean: quarantine unusable works, normalise labels, complete missing ones."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Missing(StageParams):
 
 
 class Params(StageParams):
-    """What is too bad to learn from, and how gaps are filled."""
+    """The limits for usable works, and the methods for gaps."""
 
     min_side: int = Field(ge=1)
     max_failure_ratio: float = Field(ge=0, le=1)
@@ -80,7 +80,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
 
 def _fault(row: Any, params: Params) -> str | None:
-    """What is wrong with a work by its own catalog row."""
+    """The fault in a work's own catalog row, if any."""
     if pd.notna(row.problem):
         return str(row.problem)
     if min(row.width, row.height) < params.min_side:
@@ -99,7 +99,7 @@ def _labelled(works: pd.DataFrame, features: NDArray[np.float32], params: Params
 
 
 def _check_budget(reasons: dict[str, str], total: int, ratio: float) -> None:
-    # A record without a picture is put aside, but it is no failure.
+    # A record without a picture goes to quarantine, but it is no failure.
     failed = {key: reason for key, reason in reasons.items() if reason != NO_PICTURE}
     total -= len(reasons) - len(failed)
     reasons = failed

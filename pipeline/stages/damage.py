@@ -1,4 +1,4 @@
-"""Damage: a small damaged archive from test works, to restore and to compare with the truth."""
+"""Damage: build a small damaged archive from test works, to restore it and compare it with the truth."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SUFFIX = {"jpeg": ".jpg", "png": ".png", "tiff8": ".tif", "tiff16": ".tiff"}
 
 
 class Params(StageParams):
-    """The size of the archive that is damaged on purpose."""
+    """The size of the damaged archive."""
 
     works: int = Field(ge=1)
     max_side: int = Field(ge=64)

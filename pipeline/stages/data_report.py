@@ -1,4 +1,4 @@
-"""Data report: one self-contained page of what came in, what became of it, and what to look at."""
+"""Data report: one self-contained page on the input, what happened to it, and what needs a check."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TEXT = 160  # letters of a title or a reason
 
 
 class Params(StageParams):
-    """What the page shows of pictures."""
+    """The pictures on the page."""
 
     title: str
     pictures: int = Field(ge=0, le=500)
@@ -41,7 +41,7 @@ class Params(StageParams):
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Count the tables, draw the pictures to look at, and write the page."""
+    """Count the tables, draw the pictures, and write the page."""
     tables = profile.Tables(
         inventory=read_table(inputs["inventory"]),
         catalog=read_table(inputs["catalog"]),
@@ -88,7 +88,7 @@ def _galleries(tables: profile.Tables, params: Params, ctx: Context) -> dict[str
 
 
 class _Drawer:
-    """Makes cards of works; thumbnails are drawn once, ever, for each content."""
+    """Makes cards of works; each content's thumbnail is drawn only once."""
 
     def __init__(self, catalog: pd.DataFrame, shown: pd.DataFrame, side: int, ctx: Context) -> None:
         self._sizes = catalog[catalog["id"].isin(shown["id"])].set_index("id")[["width", "height"]]

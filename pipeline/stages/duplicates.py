@@ -1,4 +1,4 @@
-"""Duplicates: which works show the same, as other scans, crops or frames of it."""
+"""Duplicates: find works that show the same picture, as other scans, crops or frames of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.stage import Context, Files, Metrics, Stage
 
 
 class Params(StageParams):
-    """How alike two works are without a look at them."""
+    """The distance of hashes that makes two works duplicates without a comparison of pictures."""
 
     distance: int = Field(ge=0, le=16)
 
@@ -50,7 +50,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
 
 def _compared(works: pd.DataFrame, pairs: list[tuple[str, str]], ctx: Context) -> list[bool]:
-    """Whether the two pictures of each pair (of SHA-256) show the same; each is sketched once, ever."""
+    """Whether the two pictures of each pair (of SHA-256) show the same; each is sketched only once."""
     files = {
         row.sha256: PictureFile(row.sha256, row.location, row.path, ctx.root) for row in works.itertuples()
     }

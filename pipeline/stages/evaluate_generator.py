@@ -1,4 +1,4 @@
-"""Evaluate the generator: against its untrained self, and against what real pictures would get."""
+"""Evaluate the generator: compare it with an untrained one and with real pictures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pipeline.training.families import generators
 from pipeline.training.squares import views
 
 SHOWN = 12  # samples beside their nearest training pictures
-FEWEST = 8  # pictures of a split below which nothing can be said
+FEWEST = 8  # least pictures of a split for a meaningful figure
 
 
 class Params(StageParams):
@@ -85,7 +85,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
 
 
 def _real(shards: Shards, side: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The central square of every training picture, and of every other one (val and test)."""
+    """The central square of every training picture, and of every held-out picture (val and test)."""
     rng = np.random.default_rng(0)
     found = []
     for splits in (("train",), ("val", "test")):

@@ -1,4 +1,4 @@
-"""Evaluate restorer: every method on every kind of damage; which one fills what, and how well."""
+"""Evaluate restorer: measure every method on every kind of damage, and choose the best for each."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PANEL = 160  # pixels of a picture that a panel shows, around its damage
 
 
 class Params(StageParams):
-    """How many works the methods are chosen and judged on."""
+    """How many works choose and evaluate the methods."""
 
     choosing: int = Field(ge=1)
     testing: int = Field(ge=2)

@@ -1,9 +1,9 @@
-"""Evaluate steps: detection, enhancing and enlarging, classical against learnt; which one does what.
+"""Evaluate steps: measure classical and learnt detection, enhancing and enlarging, and choose the best.
 
 Where a training has changed weights, they are judged beside those that come with Pentimento.
 
-All are judged on the works' originals, as a restoration meets them: on the reduced pictures of
-data/prepared, which are sharper, the learnt detector is much worse.
+All are measured on the works' originals, as in a restoration. The reduced pictures of data/prepared are
+sharper, and the learnt detector is much worse on them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ Row = dict[str, Any]
 
 
 class Params(StageParams):
-    """How many works the methods are chosen and judged on."""
+    """How many works choose and evaluate the methods."""
 
     choosing: int = Field(ge=1)
     testing: int = Field(ge=2)
@@ -75,7 +75,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         pictures = enumerate(read_originals(chosen, ctx.root, SIDE))
         judge = partial(methods.judged, params=params, test=split == "test")
         rows: list[Row] = []
-        # Threads: most of the time an engine computes, on one thread each, and Python waits.
+        # Threads suffice: Python mostly waits for engines, which run on one thread each.
         with ThreadPoolExecutor(environment.workers()) as pool:
             judged = track(pool.map(judge, pictures), f"evaluate_steps: {split}", len(chosen))
             for number, (lines, shown) in enumerate(judged):
@@ -230,12 +230,12 @@ def choose(
             means = damaged.groupby("method", sort=False)["f1"].mean()
             marked = damaged[damaged["found"] > 0].groupby("method", sort=False)["precision"].mean()
             precision = marked.reindex(means.index, fill_value=0.0)
-            # What gives up sound paint is out, however much damage it finds.
+            # A detector that changes too much sound paint is excluded, however much damage it finds.
             fair = means[(alarms <= FALSE_ALARMS) & (precision >= PRECISION)]
             figures = {"f1": means, "false_alarms": alarms, "precision": precision}
             entry = _best(means, fair if len(fair) else means[[CLASSICAL]], (weights or {}).get(step, {}))
         else:
-            # An undamaged picture that is left alone is infinitely well restored: it would decide alone.
+            # An unchanged undamaged picture has infinite PSNR and would decide alone.
             means = rows[rows["kind"] != CLEAN].groupby("method", sort=False)["psnr"].mean()
             figures = {"psnr": means}
             entry = _best(means, means, (weights or {}).get(str(step), {}))
@@ -288,7 +288,7 @@ def _middle(pixels: Pixels) -> Pixels:
 
 
 def _rounded(pixels: Any) -> Pixels:
-    """As an 8-bit file would hold it."""
+    """Rounded to the values of an 8-bit file."""
     return np.asarray(np.round(np.clip(pixels, 0, 1) * 255) / 255, np.float32)
 
 

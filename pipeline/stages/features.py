@@ -1,4 +1,4 @@
-"""Features: what every picture shows, as numbers, once for all that is asked of it later."""
+"""Features: describe every picture by numbers, once for all later stages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from pipeline.stage import Context, Files, Metrics, Stage
 
 
 class Params(StageParams):
-    """Nothing can be chosen."""
+    """No parameters."""
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Describe each picture, and its middle alone; one that cannot be read has no row: `ingest` says why."""
+    """Describe each picture and its middle. An unreadable picture has no row; `ingest` says why."""
     catalog = read_table(inputs["catalog"])
     readable = catalog[catalog["problem"].isna()]
     files = {

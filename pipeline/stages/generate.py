@@ -1,4 +1,4 @@
-"""Generate: N pictures of the trained generator, and a grid of them."""
+"""Generate: write N pictures of the trained generator, and a grid of them."""
 
 from __future__ import annotations
 

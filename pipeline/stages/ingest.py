@@ -1,7 +1,7 @@
-"""Ingest: inventory to catalog, one row per picture with what its file and its record say.
+"""Ingest: inventory to catalog, one row per picture with the properties of its file and its record.
 
-Every file is read here, once: its header, and its pixels to their end. The reduced picture is kept in
-the state folder for the stages that look at it.
+This stage reads every file once: its header and all its pixels. The reduced picture stays in the state
+folder for later stages.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _FILE_COLUMNS = tuple(ImageInfo.__dataclass_fields__)
 
 
 class Params(StageParams):
-    """What is not decoded, how much may be unreadable, and what follows when a rule is broken."""
+    """Limits for decoding and for unreadable files, and the reaction to a broken rule."""
 
     max_megapixels: float = Field(gt=0)
     max_failure_ratio: float = Field(ge=0, le=1)
@@ -37,7 +37,7 @@ class Params(StageParams):
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Read every file once; a row whose file cannot be read to its end keeps the reason in `problem`."""
+    """Read every file once; the row of a file that cannot be read to its end has the reason in `problem`."""
     inventory = read_table(inputs["inventory"])
     readable = inventory[inventory["problem"].isna()]
     files = {

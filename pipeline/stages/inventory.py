@@ -1,4 +1,4 @@
-"""Inventory: what the sources hold, each picture with its size and SHA-256."""
+"""Inventory: list the pictures of all sources, each with its size and SHA-256."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Params(StageParams):
 
 
 def take(params: Params, ctx: Context) -> pd.DataFrame:
-    """The inventory as it is now: every picture, hashed where its size or modification time is new."""
+    """The present inventory: every picture, hashed if its size or modification time is new."""
     rows: list[dict[str, Any]] = []
     files: dict[str, Path] = {}
     works: dict[str, list[dict[str, Any]]] = {}  # of a file: several may share it

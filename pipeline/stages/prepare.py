@@ -68,7 +68,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     groups = leak_groups(works["group"].tolist(), works["artist"].tolist(), params.group_by).tolist()
     index["group"] = groups
     splits = split_groups(groups, index["school"].fillna("").tolist(), params.split, params.seed)
-    # What was completed may be learnt from, but no model is judged by it.
+    # Completed labels serve for training, but no model is evaluated on them.
     index["split"] = keep_in_train(splits, groups, completed(works, ["school"]))
     _require_enough(index["split"])
     train = (index["split"] == "train") & index["school"].notna()
@@ -102,7 +102,7 @@ def _preset(params: Params) -> PresetName | None:
 
 
 def _policy(params: Params, ctx: Context) -> Policy:
-    """The policy asked for, once albumentations has taken it at its strongest."""
+    """The requested policy, after a test at its strongest with albumentations."""
     if isinstance(params.augmentation, str):
         policy = preset_policy(params.augmentation)
     else:
@@ -119,7 +119,7 @@ def _policy(params: Params, ctx: Context) -> Policy:
 
 
 def _require_enough(splits: pd.Series) -> None:
-    """Say here, before hours of training, that there are too few works to judge a model by."""
+    """Stop here, before hours of training, if there are too few works to evaluate a model."""
     held_out = splits[splits != "train"]
     if len(held_out) < MIN_HELD_OUT or held_out.nunique() < 2:
         raise PentimentoError(
@@ -146,7 +146,7 @@ def _classes(index: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _pack(folder: Path, works: pd.DataFrame, pictures: Reduced, ctx: Context) -> pd.DataFrame:
-    """Every work's picture; what was decoded before is not decoded again, nor are equal shards written."""
+    """Pack every work's picture; earlier decoded pictures and unchanged shards are reused."""
     rows = works[["sha256", "location", "path"]].itertuples(index=False)
     files = [(str(row.sha256), partial(file_of, row.location, row.path, ctx.root)) for row in rows]
     shapes = pictures.shapes(files)
@@ -174,7 +174,7 @@ def _draw(outputs: Files, params: Params, policy: Policy, index: pd.DataFrame) -
     shards = Shards(outputs["prepared"])
     train = index[index["split"] == "train"]
     shown = train.index[:SHOWN].tolist()
-    if params.balance == "augment":  # half of the sheet: those that are altered most
+    if params.balance == "augment":  # half of the sheet: the works with the strongest augmentation
         rarest = train["strength"].sort_values(ascending=False, kind="stable").index
         shown = list(dict.fromkeys([*shown[: SHOWN // 2], *rarest]))[:SHOWN]
     preset = _preset(params)

@@ -1,4 +1,4 @@
-"""Report: one self-contained page of what ran, what was learnt, how well, and what was restored."""
+"""Report: one self-contained page on the run, the models, their figures, and the restored works."""
 
 from __future__ import annotations
 

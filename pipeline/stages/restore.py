@@ -1,4 +1,4 @@
-"""Restore: the damaged archive through the engine that restores a museum's, compared with the truth."""
+"""Restore: restore the damaged archive with the engine of `pentimento restore`; compare with the truth."""
 
 from __future__ import annotations
 

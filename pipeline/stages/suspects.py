@@ -1,4 +1,4 @@
-"""Suspects: labels that are likely wrong, for a person to look at; none is changed."""
+"""Suspects: list labels that are likely wrong, for a person to check; none is changed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.stage import Context, Files, Metrics, Stage
 
 
 class Params(StageParams):
-    """Whose labels are judged, and which of the doubtful ones are worth a person's time."""
+    """The judged label, and the limits for suspect works."""
 
     label: Literal["school", "artist", "period"]
     folds: int = Field(ge=2, le=20)
@@ -29,7 +29,7 @@ class Params(StageParams):
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
-    """Judge every recorded label by models that have not seen its work."""
+    """Judge every recorded label by models that were not trained on its work."""
     works = with_groups(read_table(inputs["works"]), read_table(inputs["groups"]))
     if params.label != "artist":
         works = recorded_only(works, [params.label])

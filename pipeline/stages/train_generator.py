@@ -1,4 +1,4 @@
-"""Train the generator: a network that learns what the archive's paintings look like, at 64 pixels."""
+"""Train the generator: a network that learns to make pictures like the archive's, at 64 pixels."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Network(StageParams):
 
 
 class Params(Schedule):
-    """What is damaged, the network, and how it is trained."""
+    """The damage, the network, and its training."""
 
     kinds: tuple[str, ...] = Field(min_length=1)
     start: ClassicalName
@@ -122,7 +122,7 @@ def make_trainer(task: RestorerTask, params: Params, folder: Path, fabric: Fabri
 
 
 def stakes(settings: PatchAdversarial, trainer: Trainer) -> dict[str, Any]:
-    """What the discriminator brought and cost, of the epoch that is kept; nothing without one."""
+    """The discriminator's gain and cost in the kept epoch; empty without a discriminator."""
     if settings.weight == 0:
         return {}
     epoch = int(trainer.best["epoch"])
