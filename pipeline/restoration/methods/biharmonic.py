@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from pipeline.restoration.methods.interface import FillFailed, Mask, Pixels
 
-_LARGEST = 400_000  # pixels of one hole that the solver takes: about 1 GB of memory
-_BAND = 4_000_000  # numbers in a band matrix (32 MB): with more, the sparse solver is the faster one
+_LARGEST = 400_000  # most pixels of one hole: the solver then needs about 1 GB of memory
+_BAND = 4_000_000  # numbers in a band matrix (32 MB): beyond that, the sparse solver is faster
 
-# The Laplacian of the Laplacian: steps down and across, and the weight of the pixel there.
+# The Laplacian of the Laplacian: offsets down and across, and the weight of the pixel there.
 _STENCIL = (
     (0, 0, 20.0),
     *((down, across, -8.0) for down, across in ((-1, 0), (1, 0), (0, -1), (0, 1))),
@@ -34,21 +34,21 @@ Numbers = NDArray[np.int64]
 
 
 def biharmonic(pixels: Pixels, mask: Mask, tension: float = 0.0) -> Values:
-    """The values (n, C) of the masked pixels with which the bi-Laplacian vanishes (Damelin & Hoang 2018).
+    """The values (n, C) of the masked pixels for which the bi-Laplacian is zero (Damelin & Hoang 2018).
 
-    With tension T it is (1 - T) times the bi-Laplacian less T times the Laplacian (Smith & Wessel 1990): a
-    slope at the rim is still continued, but soon levelled, so that wide holes do not bulge.
+    With tension T, (1 - T) times the bi-Laplacian minus T times the Laplacian is zero (Smith & Wessel 1990).
+    A slope at the rim then continues into the hole but soon levels off, so wide holes do not bulge.
 
-    Each hole is held to the range of values in the undamaged pixels that its equations use. Beyond the
-    picture's border lies its mirror image.
+    Values of each hole are clipped to the range of the undamaged pixels in its equations. The picture is
+    mirrored at its border.
 
     Args:
-        pixels: (H, W, C); values in holes are of no account.
+        pixels: (H, W, C); values in holes are ignored.
         mask: (H, W), True in n pixels.
         tension: T, in [0, 1).
 
     Raises:
-        FillFailed: when one connected hole is too large to solve.
+        FillFailed: when a connected hole has more than `_LARGEST` pixels.
     """
     system, sides, low, high = _equations(pixels, mask, tension)
     filled = np.empty_like(sides)
@@ -59,11 +59,11 @@ def biharmonic(pixels: Pixels, mask: Mask, tension: float = 0.0) -> Values:
 
 
 def _equations(pixels: Pixels, mask: Mask, tension: float) -> tuple[Any, Values, Values, Values]:
-    """An equation for each masked pixel.
+    """Set up one equation for each masked pixel.
 
     Returns:
         The sparse matrix (n, n), the right sides (n, C), and the least and the largest value (n, C) of the
-        known pixels in the equation, infinite where there is none.
+        known pixels in the equation; infinite where an equation has no known pixel.
     """
     from scipy.sparse import csr_array
 
@@ -90,25 +90,25 @@ def _equations(pixels: Pixels, mask: Mask, tension: float) -> tuple[Any, Values,
     weights = np.broadcast_to([weight for _, _, weight in stencil], there.shape)[there]
     pointers = np.concatenate([[0], np.cumsum(there.sum(axis=1))])
     system = csr_array((weights, unknowns[there], pointers), shape=(size, size))
-    system.sum_duplicates()  # at the border a pixel and its mirror image are one unknown
+    system.sum_duplicates()  # at the border, a pixel and its mirror image are the same unknown
     return system, sides, low, high
 
 
 def _mirrored(places: Numbers, size: int) -> Numbers:
-    """Rows or columns, those beyond the border replaced by what is mirrored there."""
+    """Row or column numbers; those beyond the border are mirrored back into the picture."""
     places = np.where(places < 0, -1 - places, places)
     return np.clip(np.where(places >= size, 2 * size - 1 - places, places), 0, size - 1)
 
 
 def _groups(system: Any) -> Iterator[tuple[Numbers, Any]]:
-    """Unknowns that depend on each other, in the order of their numbers, and their part of the matrix."""
+    """Groups of unknowns that depend on each other, in ascending order, each with its part of the matrix."""
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components
 
     count, labels = connected_components(system, directed=False)
     order = np.argsort(labels, kind="stable")
     ends = np.searchsorted(labels[order], np.arange(count + 1))
-    places = np.empty_like(order)  # of an unknown in its group
+    places = np.empty_like(order)  # position of each unknown in its group
     places[order] = np.arange(len(order)) - ends[labels[order]]
     by_group = system[order]
     for start, stop in itertools.pairwise(ends):
@@ -119,7 +119,7 @@ def _groups(system: Any) -> Iterator[tuple[Numbers, Any]]:
 
 
 def _solve(system: Any, sides: Values) -> Values:
-    """Solve a symmetric, positive definite system for every channel."""
+    """Solve a symmetric, positive definite system (n, n) for the right sides (n, C) of all channels."""
     from scipy.linalg import cho_solve_banded, cholesky_banded
     from scipy.sparse.csgraph import reverse_cuthill_mckee
 
@@ -146,7 +146,7 @@ def _solve(system: Any, sides: Values) -> Values:
 def _solve_sparse(system: Any, sides: Values) -> Values:
     from scipy.sparse.linalg import splu
 
-    # Symmetric and positive definite: this ordering fills in several times less than the default.
+    # The matrix is symmetric and positive definite: this ordering gives several times less fill-in.
     options = {"SymmetricMode": True}
     factors = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
     return np.asarray(factors.solve(sides), np.float64)

@@ -10,26 +10,29 @@ import numpy as np
 from pipeline.restoration.methods.interface import Pixels, Preview
 from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
-_CLEAN = 2.0 / 255  # noise below this is left alone: it may as well be the canvas
-_SPAN = 0.7  # a picture that uses so much of its range is not faded
-_GAIN = 1.6  # how much contrast is given back, at most
-_RANGE = (0.5, 99.5)  # percentiles: what lies beyond is dust and glare
-_BLOCK = 16  # pixels: noise is told from texture in the smoothest blocks of this side
-_GROWS = 1.1  # what seems to be noise and grows so much in a picture half as large is canvas or paint
+_CLEAN = 2.0 / 255  # lower noise is left alone: it may be the texture of the canvas
+_SPAN = 0.7  # a picture that uses this share of [0, 1] is not faded
+_GAIN = 1.6  # largest factor by which contrast is stretched
+_RANGE = (0.5, 99.5)  # percentiles: values beyond them are dust and glare
+_BLOCK = 16  # pixels: side of the blocks, of which the smoothest show noise without texture
+_GROWS = 1.1  # noise that grows by this factor in the half-size picture is texture of canvas or paint
 
 
 @dataclass(frozen=True)
 class LevelsAndDenoise:
     """Non-local means where there is noise, then contrast stretched where it has faded.
 
-    All channels are stretched alike: by itself a picture does not tell yellow varnish from gold ground.
-    Both are set by the picture: a clean one comes back bit for bit. Non-local means: Buades, Coll &
-    Morel 2005.
+    All channels are stretched alike, because a picture alone does not tell yellow varnish from gold ground.
+    The method estimates noise and levels from the picture; a clean picture comes back bit for bit.
+    Non-local means: Buades, Coll & Morel 2005.
+
+    low, high: values in [0, 1] that become black and white.
+    sigma: standard deviation of the noise, on the scale [0, 1].
     """
 
     low: float = 0.0
     high: float = 1.0
-    sigma: float = 0.0  # of the noise, of [0, 1]
+    sigma: float = 0.0
 
     name = "levels and non-local means"
     reach = 12
@@ -38,14 +41,14 @@ class LevelsAndDenoise:
 
     @property
     def judged(self) -> Mapping[str, float | bool]:
-        """See Enhancer: the noise that is taken away and the levels that become black and white, of 255."""
+        """See Enhancer: the removed noise, and the levels that become black and white; scale 0 to 255."""
         noise = self.sigma if self.sigma >= _CLEAN else 0.0
         return {
             name: round(255 * v, 2) for name, v in (("noise", noise), ("low", self.low), ("high", self.high))
         }
 
     def tuned(self, preview: Preview) -> LevelsAndDenoise:
-        """See Enhancer; ink (CMYK) is not stretched."""
+        """See Enhancer; the levels of CMYK pictures are not stretched."""
         low, high = 0.0, 1.0
         if preview.overview.shape[2] != 4:
             first, last = (float(value) for value in np.percentile(preview.overview.mean(axis=2), _RANGE))
@@ -71,7 +74,7 @@ class LevelsAndDenoise:
 
 @dataclass(frozen=True)
 class Lanczos:
-    """Enlarging by Lanczos resampling over eight pixels (Turkowski 1990)."""
+    """Enlarges by Lanczos resampling over eight pixels (Turkowski 1990)."""
 
     scale: int
 
@@ -81,11 +84,11 @@ class Lanczos:
 
     @property
     def judged(self) -> Mapping[str, float | bool]:
-        """See Enhancer: nothing."""
+        """See Enhancer: empty."""
         return {}
 
     def tuned(self, preview: Preview) -> Lanczos:
-        """See Enhancer."""
+        """See Enhancer: itself."""
         del preview
         return self
 
@@ -95,7 +98,7 @@ class Lanczos:
 
 
 def lanczos(pixels: Pixels, scale: int) -> Pixels:
-    """(H, W, C) to (H * scale, W * scale, C); overshoot is held to [0, 1]."""
+    """Enlarge (H, W, C) in [0, 1] to (H * scale, W * scale, C); overshoot is clipped to [0, 1]."""
     import cv2
 
     size = (pixels.shape[1] * scale, pixels.shape[0] * scale)
@@ -107,14 +110,17 @@ def _levels(first: float, last: float) -> tuple[float, float]:
     """Black and white point that stretch a picture towards its full range, by `_GAIN` at most."""
     gain = min(_GAIN, _SPAN / max(last - first, 1e-3))
     span = 1.0 / gain
-    # What room is left is shared out above and below as it was.
+    # The unused range is divided between black and white in the same proportion as before.
     room = max(1.0 - (last - first), 1e-6)
     low = first - (span - (last - first)) * (first / room)
     return low, low + span
 
 
 def noise_level(preview: Preview) -> float:
-    """Standard deviation of the noise: Immerkaer 1996 in the smoothest tenth of the samples' blocks."""
+    """Standard deviation of the noise, on the scale [0, 1].
+
+    Method: Immerkaer 1996, in the smoothest tenth of the samples' blocks. 0 when all samples are too small.
+    """
     import cv2
 
     kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -134,10 +140,10 @@ def noise_level(preview: Preview) -> float:
 
 
 def is_texture(preview: Preview) -> bool:
-    """Whether what `noise_level` finds is canvas, grain of paint or a JPEG's remains, and no noise.
+    """Whether `noise_level` measures texture (canvas, grain of paint, JPEG artefacts) and not noise.
 
-    In a picture reduced to half its size, by means of four pixels, noise of single pixels halves, while
-    texture stays as strong as it was, or seems to grow.
+    The test averages 2 x 2 pixels, which halves the size of the picture. This halves the noise of single
+    pixels. Texture keeps its strength, or seems to grow.
     """
     halves = tuple(_halved(sample) for sample in preview.samples)
     return noise_level(replace(preview, samples=halves)) > _GROWS * noise_level(preview)

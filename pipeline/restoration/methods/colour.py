@@ -23,23 +23,23 @@ ARCHITECTURE = "colour_net"
 
 @dataclass(frozen=True)
 class ColourMap:
-    """A point operation: one rising curve for each of red, green and blue.
+    """A point operation: one increasing curve for each of red, green and blue.
 
-    curves: (3, K), the values at K even points of [0, 1], each in [0, 1]; None leaves pictures as they are.
+    curves: (3, K), the values in [0, 1] at K evenly spaced points of [0, 1]; None: the identity.
     """
 
     curves: NDArray[np.float32] | None = None
 
     @property
     def identity(self) -> bool:
-        """Whether it leaves pictures as they are."""
+        """Whether the map leaves pictures unchanged."""
         return self.curves is None
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """(H, W, C) in [0, 1] to the same shape and range; the very array given, for the identity.
+        """Map pixels (H, W, C) in [0, 1] to the same shape and range; the identity returns the same array.
 
         Raises:
-            PentimentoError: when curves for red, green and blue are asked to work on other channels.
+            PentimentoError: when the map has curves and the picture has no three channels.
         """
         if self.curves is None:
             return pixels
@@ -53,17 +53,16 @@ class ColourMap:
 
 
 class ColourModel:
-    """Judges by a network whether a picture is faded or yellowed, and by which curves that is undone.
+    """Estimates with a network whether a picture is faded or yellowed, and the curves that undo it.
 
-    Grey pictures and CMYK are left as they are: the network knows the colours of paintings, and ink is
-    no light.
+    The model leaves grey and CMYK pictures unchanged: the network was trained on colours of paintings in RGB.
 
     Args:
-        folder: card and weights.
-        engine: what runs the network, see inference.choose. Engines other than torch run it as an ONNX
-            model.
-        cache: folder in which the ONNX model is kept; None is the state folder of the project that
-            `folder` lies in; outside a project it is made each time (seconds).
+        folder: holds card and weights.
+        engine: the engine that runs the network, see inference.choose. Engines other than torch run it as
+            an ONNX model.
+        cache: folder that caches the ONNX model. None: the state folder of the project that contains
+            `folder`; outside a project the model is exported each time (seconds).
 
     Raises:
         PentimentoError: when the folder holds no such model, or the engine is not installed.
@@ -82,13 +81,13 @@ class ColourModel:
         self.least_change = float(least)
 
     def tuned(self, overview: Pixels) -> ColourMap:
-        """The map for a picture, from its overview (h, w, C) in [0, 1].
+        """The map for a picture, estimated from its overview (h, w, C) in [0, 1].
 
-        It is the identity where the overview would change by less than the card's `least_change` (mean
-        colour difference, CIEDE2000), where the picture has other than three channels, or is all grey.
+        The map is the identity in three cases: the overview would change by less than the card's
+        `least_change` (mean colour difference, CIEDE2000), C is not 3, or the picture is all grey.
 
         Raises:
-            StepFailed: when the engine gives up, or the network's result is not sound.
+            StepFailed: when the engine fails, or the network's result is not valid.
         """
         if overview.shape[2] != 3 or not overview.size or _is_grey(overview):
             return ColourMap()
@@ -96,7 +95,7 @@ class ColourModel:
         curves = self.session.run(seen.transpose(2, 0, 1)[None])
         if curves.ndim != 3 or curves.shape[:2] != (1, 3):
             raise StepFailed(f"{self.name}: the result's shape is {curves.shape}")
-        # A curve may leave [0, 1]: what was lifted above black is to sink below it, and is held there.
+        # A curve may leave [0, 1]: where fading lifted black, it maps dark values below 0. They are clipped.
         if not np.isfinite(curves).all():
             raise StepFailed(f"the result of {self.name} is not finite")
         found = ColourMap(np.maximum.accumulate(np.clip(curves[0], 0, 1), axis=1))
@@ -105,12 +104,12 @@ class ColourModel:
 
 
 def difference(one: Pixels, other: Pixels) -> float:
-    """The mean colour difference of two sRGB pictures (H, W, 3) in [0, 1]: CIEDE2000 (CIE 142)."""
+    """The mean colour difference, CIEDE2000 (CIE 142), of two sRGB pictures (H, W, 3) in [0, 1]."""
     from skimage.color import deltaE_ciede2000, rgb2lab
 
     return float(deltaE_ciede2000(rgb2lab(one), rgb2lab(other)).mean())  # type: ignore[no-untyped-call]
 
 
 def _is_grey(overview: Pixels) -> bool:
-    """Whether all channels are alike: a grey picture saved as RGB stays grey."""
+    """Whether all channels are equal: a grey picture saved as RGB must stay grey."""
     return bool((np.ptp(overview, axis=2) < 1 / 255).all())

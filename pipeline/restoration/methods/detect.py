@@ -19,24 +19,24 @@ from numpy.typing import NDArray
 from pipeline.restoration.methods.interface import Mask, Pixels, Position
 from pipeline.restoration.methods.registry import CLASSICAL, Opening, method
 
-WIDTH = 5  # pixels: the widest line that is taken for a crack or a scratch
-CONTRAST = 100.0  # of 255: how much a line stands out from both its sides
-BUSY = 8.0  # and how many times the mean answer around it
-LENGTH = 40  # pixels: shorter lines are left alone
-SLIMNESS = 20.0  # a line is at least so many times as long as it is wide
-MARGIN = 0.03  # of the shorter side: nothing is looked for there, edges of panels look like lines
-FRAME = 0.12  # of a side: lines along it that lie so near to it are edges of a panel or frame, too
-CLIPPED = 3  # of 255: how close to pure white or black a flat loss is
-PATCH = (24, 0.005)  # a flat loss: least pixels, and largest share of the picture
-EDGE = 70.0  # of 255: step in luminance around a flat loss
+WIDTH = 5  # pixels: largest width of a crack or scratch
+CONTRAST = 100.0  # of 255: least contrast of a line to both its sides
+BUSY = 8.0  # least ratio of a line's response to the mean response around it
+LENGTH = 40  # pixels: least length of a line
+SLIMNESS = 20.0  # least ratio of a line's length to its width
+MARGIN = 0.03  # of the shorter side: border that is not searched, because edges of panels look like lines
+FRAME = 0.12  # of a side: lines along the border within this distance are edges of a panel or frame
+CLIPPED = 3  # of 255: largest distance of a flat loss from pure white or black
+PATCH = (24, 0.005)  # a flat loss: least number of pixels, and largest share of the picture
+EDGE = 70.0  # of 255: least step in luminance around a flat loss
 
 
-REACH = 256  # pixels of context: a longer line is known as one by what is seen of it
+REACH = 256  # pixels of context: the visible part of a longer line is enough to recognise it
 
 
 @dataclass(frozen=True)
 class ClassicalDetector:
-    """Lines and flat losses that a picture shows beyond doubt."""
+    """Finds lines and flat losses that are clear cases."""
 
     name = "classical"
 
@@ -52,7 +52,7 @@ class ClassicalDetector:
         grey = colour.mean(axis=2, dtype=np.float32)
         shortest = min(place.height, place.width)
         if shortest < 6 * WIDTH:
-            return np.zeros(grey.shape, np.bool_)  # too small to tell
+            return np.zeros(grey.shape, np.bool_)  # the picture is too small to decide
         kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * WIDTH + 1, 2 * WIDTH + 1))
         found = _flat_losses(colour, grey, place.height * place.width)
         for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):
@@ -62,23 +62,23 @@ class ClassicalDetector:
         columns = place.left + np.arange(grey.shape[1])
         found &= ((rows >= margin) & (rows < place.height - margin))[:, None]
         found &= ((columns >= margin) & (columns < place.width - margin))[None, :]
-        # The rim of a line is a mixture of damage and paint.
+        # Grow by one pixel: the rim of a line mixes damage and paint.
         return np.asarray(cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
 def as_rgb(pixels: Pixels) -> NDArray[np.float32]:
-    """Grey, RGB or ink (H, W, C) in [0, 1] as RGB (H, W, 3) in [0, 255]."""
+    """Convert grey, RGB or CMYK (H, W, C) in [0, 1] to RGB (H, W, 3) in [0, 255]."""
     values = pixels * np.float32(255.0)
-    if values.shape[2] == 4:  # ink: 0 is paper
+    if values.shape[2] == 4:  # CMYK: 0 is paper
         values = (255.0 - values[..., :3]) * (255.0 - values[..., 3:]) / np.float32(255.0)
     return np.asarray(np.broadcast_to(values, (*values.shape[:2], 3)), np.float32)
 
 
 def _lines(response: NDArray[np.float32], place: Position) -> NDArray[np.bool_]:
-    """Long slim components of a top-hat response."""
+    """The mask (H, W) of the long, slim components of a top-hat response (H, W), 0 to 255."""
     import cv2
 
-    # A busy texture answers everywhere: a line must stand out from the answers around it, too.
+    # A busy texture responds everywhere: a line must also stand out from the responses around it.
     around = cv2.blur(response, (65, 65))
     strong = (response > np.maximum(CONTRAST, BUSY * around)).astype(np.uint8)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(strong, connectivity=8)
@@ -91,7 +91,7 @@ def _lines(response: NDArray[np.float32], place: Position) -> NDArray[np.bool_]:
 
 
 def _frames(stats: NDArray[Any], place: Position) -> NDArray[np.bool_]:
-    """Which components lie along a side of the picture and near to it."""
+    """Which components lie along a side of the picture and close to it."""
     x, y, width, height = stats[:, :4].T
     x, y = x + place.left, y + place.top
     near_x = (x + width < FRAME * place.width) | (x > (1 - FRAME) * place.width)
@@ -100,7 +100,10 @@ def _frames(stats: NDArray[Any], place: Position) -> NDArray[np.bool_]:
 
 
 def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32], whole: int) -> NDArray[np.bool_]:
-    """Patches of clipped white or black with a hard edge all around; `whole`: pixels of the picture."""
+    """The mask (H, W) of patches of clipped white or black with a hard edge all around.
+
+    colour: (H, W, 3), 0 to 255. grey: (H, W). whole: number of pixels of the whole picture.
+    """
     import cv2
 
     found = np.zeros(grey.shape, np.bool_)
@@ -116,7 +119,7 @@ def _flat_losses(colour: NDArray[np.float32], grey: NDArray[np.float32], whole: 
             window = np.s_[max(0, y - 6) : y + height + 6, max(0, x - 6) : x + width + 6]
             patch = labels[window] == label
             near = np.asarray(cv2.dilate(patch.astype(np.uint8), ring_kernel))
-            ring = cv2.dilate(near, ring_kernel) > near  # beyond the blurred rim
+            ring = cv2.dilate(near, ring_kernel) > near  # a ring outside the blurred rim
             step = np.abs(grey[window][ring] - grey[window][patch].mean())
             if ring.any() and np.quantile(step, 0.02) >= EDGE:
                 found[window] |= near.astype(bool)

@@ -18,13 +18,13 @@ from pipeline.restoration.methods.biharmonic import biharmonic
 from pipeline.restoration.methods.interface import Filler, FillFailed, Mask, Pixels
 from pipeline.restoration.methods.registry import method
 
-_TENSION = 0.2  # 0.1 to 0.25 fill wide holes in paintings about equally well, and cracks as well as none
-_SCALE = 65535.0  # OpenCV's Telea adds up to 1.4 units of its own: too much of [0, 1] or of 8 bits
+_TENSION = 0.2  # 0.1 to 0.25 fill wide holes about equally well, and cracks as well as no tension
+_SCALE = 65535.0  # OpenCV's Telea errs by up to 1.4 units: too much on a scale of 1 or 255
 
 
 @dataclass(frozen=True)
 class Classical:
-    """A classical method: a function of a picture (H, W, C) with n masked pixels, which gives them (n, C)."""
+    """A classical filler: `method` maps a picture (H, W, C) and its mask to the n masked pixels (n, C)."""
 
     name: str
     reach: int
@@ -40,9 +40,10 @@ class Classical:
 
 @dataclass(frozen=True)
 class Fillers:
-    """The fillers of a work: which one fills a hole depends on its shape, or on its kind where that is known.
+    """The fillers of a work, chosen by a hole's kind of damage where that is known, else by its shape.
 
-    by_shape: for 'thin' and 'wide' holes. by_kind: for kinds of damage, before the shape.
+    by_shape: 'thin' and 'wide' -> filler.
+    by_kind: kind of damage -> filler; takes precedence over the shape.
     coarse: fills the reduced picture of a work with large holes.
     """
 
@@ -51,17 +52,17 @@ class Fillers:
     coarse: Filler
 
     def of(self, shape: str, kind: str | None) -> Filler:
-        """What fills a hole of this shape, of this kind of damage where it is known."""
+        """The filler for a hole of this shape and, where it is known, this kind of damage."""
         return self.by_kind.get(kind or "", self.by_shape[shape])
 
     @property
     def names(self) -> dict[str, str]:
-        """What reports call the fillers, by shape and kind."""
+        """The names of the fillers in reports, by shape and kind."""
         return {purpose: one.name for purpose, one in [*self.by_shape.items(), *self.by_kind.items()]}
 
 
 def fillers() -> dict[str, Filler]:
-    """The classical methods by name; they need no trained model."""
+    """The classical fillers by name; they need no trained model."""
     methods = (
         Classical("telea", 8, telea),
         Classical("navier_stokes", 8, navier_stokes),
@@ -72,10 +73,14 @@ def fillers() -> dict[str, Filler]:
 
 
 def check(pixels: Pixels, mask: Mask) -> None:
-    """Refuse what no filler can work on.
+    """Check the arguments of a filler.
+
+    Args:
+        pixels: must be float32 (H, W, C).
+        mask: must be bool (H, W).
 
     Raises:
-        ValueError: when types or shapes are not those of the interface (a fault of the caller).
+        ValueError: when a type or shape is wrong (an error of the caller).
         FillFailed: when every pixel is masked.
     """
     if pixels.dtype != np.float32 or pixels.ndim != 3:
@@ -87,7 +92,7 @@ def check(pixels: Pixels, mask: Mask) -> None:
 
 
 def compose(pixels: Pixels, inside: NDArray[Any], mask: Mask) -> Pixels:
-    """`pixels` with the masked ones replaced by `inside` (n, C), held to [0, 1].
+    """A copy of `pixels` (H, W, C) with `inside` (n, C), clipped to [0, 1], in the n masked pixels.
 
     Raises:
         FillFailed: when a filled value is not a finite number.
@@ -100,14 +105,14 @@ def compose(pixels: Pixels, inside: NDArray[Any], mask: Mask) -> Pixels:
 
 
 def telea(pixels: Pixels, mask: Mask) -> NDArray[np.float32]:
-    """Fast marching (Telea 2004), every channel by itself."""
+    """The masked pixels (n, C) by fast marching (Telea 2004), channel by channel."""
     import cv2
 
     return _opencv(pixels, mask, cv2.INPAINT_TELEA)
 
 
 def navier_stokes(pixels: Pixels, mask: Mask) -> NDArray[np.float32]:
-    """Fluid dynamics (Bertalmio, Bertozzi & Sapiro 2001), every channel by itself."""
+    """The masked pixels (n, C) by fluid dynamics (Bertalmio, Bertozzi & Sapiro 2001), channel by channel."""
     import cv2
 
     return _opencv(pixels, mask, cv2.INPAINT_NS)
@@ -120,7 +125,7 @@ def _opencv(pixels: Pixels, mask: Mask, flag: int, radius: float = 3.0) -> NDArr
     if min(height, width) < 5:  # OpenCV reads beyond the border of pictures of one or two rows
         pixels = np.pad(pixels, ((0, 4), (0, 4), (0, 0)), mode="edge")
         mask = np.pad(mask, ((0, 4), (0, 4)), mode="edge")
-    # Values under the mask are set to one constant, so that no trace of the damage can leak in.
+    # Set values under the mask to a constant, so that no trace of the damage leaks into the result.
     clean = np.where(mask[..., None], np.float32(0), pixels) * np.float32(_SCALE)
     hole = mask.astype(np.uint8)
     channels = [

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from pipeline.errors import StepFailed
 
 Pixels = NDArray[np.float32]  # (H, W, C), values in [0, 1], any C
-Mask = NDArray[np.bool_]  # (H, W), True where the picture is to be filled
+Mask = NDArray[np.bool_]  # (H, W), True in the pixels to fill
 
-OVERSHOOT = 0.5  # how far beyond [0, 1] the result of a sound network may point
+OVERSHOOT = 0.5  # how far a valid network result may lie outside [0, 1]
 
 
 class FillFailed(StepFailed):
-    """A filler has no sound result for this picture."""
+    """A filler has no valid result for this picture."""
 
 
 class Filler(Protocol):
@@ -31,27 +31,32 @@ class Filler(Protocol):
 
     @property
     def name(self) -> str:
-        """What reports call the method."""
+        """The method's name in reports."""
 
     @property
     def reach(self) -> int:
         """Pixels of context around a hole that the result may depend on."""
 
     def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
-        """The picture (H, W, C) in [0, 1] with `mask` (H, W) filled, in a new array of that shape.
+        """Fill the masked pixels of a picture.
 
-        Outside the mask it equals `pixels` bit for bit; what `pixels` holds inside does not matter.
-        `wanted` (H, W): the part of the mask whose filling is asked for; in the rest of the mask the
-        result may be any, which saves work.
+        Args:
+            pixels: (H, W, C) in [0, 1]; values inside the mask are ignored.
+            mask: (H, W), True in the pixels to fill.
+            wanted: (H, W), the part of the mask that the caller uses; None: all of it. The method may
+                return any values in the rest of the mask, which saves work.
+
+        Returns:
+            A new array (H, W, C) in [0, 1]; outside the mask it equals `pixels` bit for bit.
 
         Raises:
-            FillFailed: when there is nothing to fill from, or the method has no sound result.
+            FillFailed: when every pixel is masked, or the method has no valid result.
         """
 
 
 @dataclass(frozen=True)
 class Position:
-    """Where a window lies in its picture: what depends on the frame or the size is judged by it."""
+    """Where a window lies in its picture; rules about the border or the size of the picture need it."""
 
     top: int
     left: int
@@ -64,26 +69,27 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """What reports call the method."""
+        """The method's name in reports."""
 
     def context(self, height: int, width: int) -> int:
-        """Pixels around a place that the result may depend on, in a picture of this size."""
+        """Pixels of context around a pixel that its result may depend on, in a picture of this size."""
 
     def __call__(self, pixels: Pixels, place: Position) -> Mask:
-        """Where a window (H, W, C) in [0, 1] of a picture is damaged.
+        """The mask (H, W) of the damage in a window (H, W, C) in [0, 1] of a picture.
 
         Raises:
-            StepFailed: when the method has no sound result.
+            StepFailed: when the method has no valid result.
         """
 
 
 @dataclass(frozen=True)
 class Preview:
-    """What a method may know of the whole picture before it works on windows of it.
+    """Data on the whole picture that a method gets before it processes windows.
 
     overview: (h, w, C), the picture reduced to at most 512 pixels a side.
-    samples: some windows of it at full size, (256, 256, C) or smaller.
-    luma_step: of the JPEG that it was read from (see quantisation.luma_step), or None.
+    samples: some windows of the picture at full size, (256, 256, C) or smaller.
+    luma_step: for a picture read from a JPEG, its mean quantisation step (see
+        quantisation.luma_step); else None.
     """
 
     overview: Pixels
@@ -92,44 +98,51 @@ class Preview:
 
 
 class Enhancer(Protocol):
-    """A method that makes a whole picture better (scale 1) or larger (scale 2 or 4)."""
+    """A method that improves a whole picture (scale 1) or enlarges it (scale 2 or 4)."""
 
     @property
     def name(self) -> str:
-        """What reports call the method."""
+        """The method's name in reports."""
 
     @property
     def reach(self) -> int:
-        """Pixels of context around a place that the result may depend on."""
+        """Pixels of context around a pixel that its result may depend on."""
 
     @property
     def scale(self) -> int:
-        """How many times larger the result is."""
+        """How many times larger the sides of the result are."""
 
     @property
     def multiple(self) -> int:
-        """The sides of what it is given must be multiples of it."""
+        """Heights and widths of windows must be multiples of this number."""
 
     @property
     def judged(self) -> Mapping[str, float | bool]:
-        """What it was set to by the picture, for the sidecar; empty when it needs no setting."""
+        """Values that the method derived from the picture, for the sidecar; empty when there are none."""
 
     def tuned(self, preview: Preview) -> Enhancer:
-        """The method, set to one picture; itself, when it needs no setting."""
+        """The method with its values set for one picture; the method itself when it derives no values."""
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """(H, W, C) in [0, 1] to (H * scale, W * scale, C); values may lie a little out of [0, 1].
+        """Process a window (H, W, C) in [0, 1].
+
+        Returns:
+            (H * scale, W * scale, C); values may lie slightly outside [0, 1].
 
         Raises:
-            StepFailed: when the method has no sound result.
+            StepFailed: when the method has no valid result.
         """
 
 
 def sound(values: Pixels, name: str) -> Pixels:
-    """The values of a method's result, held to [0, 1].
+    """Check the values of a method's result, and clip them to [0, 1].
+
+    Args:
+        values: of any shape.
+        name: of the method, for the message.
 
     Raises:
-        StepFailed: when they are not finite, or far out of range.
+        StepFailed: when a value is not finite, or lies more than `OVERSHOOT` outside [0, 1].
     """
     if not np.isfinite(values).all():
         raise StepFailed(f"the result of {name} is not finite")

@@ -29,7 +29,7 @@ _LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "pyvips", "pyvips-bin
 class Link:
     """A step of a chain, with its methods.
 
-    method: a Detector, Fillers, or an Enhancer, by what the step changes.
+    method: a Detector, Fillers, or an Enhancer; this follows from what the step changes.
     fallback: takes over where `method` fails: a Detector, Filler or Enhancer.
     """
 
@@ -39,7 +39,7 @@ class Link:
 
     @property
     def names(self) -> dict[str, str]:
-        """What reports call the methods, by what they are for."""
+        """The names of the methods in reports, by step, hole shape or kind of damage."""
         if isinstance(self.method, Fillers):
             return self.method.names
         return {self.step.name: self.method.name}
@@ -47,30 +47,30 @@ class Link:
 
 @dataclass(frozen=True)
 class Kit:
-    """All that a work is restored with."""
+    """Everything that restoring a work needs: settings, opened methods, and a record of models and code."""
 
     settings: Settings
     chain: tuple[Link, ...]
-    models: Mapping[str, Mapping[str, Any]]  # trained ones that may be used: by name, what they are
+    models: Mapping[str, Mapping[str, Any]]  # method name -> hashes and engine of its model
     code_sha256: str
     software: Mapping[str, str]
 
     def links(self, *changes: Changes) -> list[Link]:
-        """The steps of the chain that change one of these."""
+        """The links of the chain whose step makes one of these changes."""
         return [link for link in self.chain if link.step.changes in changes]
 
     @property
     def recipe(self) -> dict[str, Any]:
         """The settings that a result depends on, as plain values."""
-        # When to stop and how to share out work change no byte; files are looked into instead.
+        # Limits and shard sizes change no byte of a result. Models count by their hashes, not by their paths.
         left_out = {"max_failure_ratio", "shard_megapixels", "trained", "pretrained", "models"}
         return self.settings.model_dump(mode="json", exclude=left_out)
 
     @property
     def fingerprint(self) -> str:
-        """Stands for settings, methods, models, code and software: part of every ledger key.
+        """A hash of settings, methods, models, code and software; part of every ledger key.
 
-        The engine that `auto` finds on this machine is no part of it, so that another can go on.
+        It leaves out the engine that `auto` chose, so another machine can continue the run.
         """
         chosen = [[link.step.name, link.names] for link in self.chain]
         models = {name: _without_engine(described) for name, described in self.models.items()}
@@ -79,12 +79,13 @@ class Kit:
 
 
 def load_kit(settings: Settings, methods: Path) -> Kit:
-    """The kit for these settings, their paths resolved (see Settings.rooted).
+    """The kit for these settings; the last two kits are cached.
 
-    torch is loaded only when it runs a trained model of ours that is among them.
+    torch is imported only when a chosen model runs on it.
 
     Args:
-        methods: a methods.json, for what settings leave to what was measured.
+        settings: with resolved paths (see Settings.rooted).
+        methods: a methods.json: the measured choice of fillers, for fillers that are set to auto.
 
     Raises:
         PentimentoError: when a file is missing or broken, or a name is not known.
@@ -171,7 +172,7 @@ def _versions(libraries: list[str]) -> dict[str, Any]:
 
 
 def _one_thread() -> None:
-    """Works run side by side: one thread each is fastest, and makes the bytes the same everywhere."""
+    """Limit OpenCV and torch to one thread: workers run in parallel, and one thread gives the same bytes."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -180,5 +181,5 @@ def _one_thread() -> None:
 
 
 def code_sha256() -> str:
-    """The SHA-256 of the code that restores a work, by its meaning: the same for every way to run it."""
+    """The SHA-256 of the meaning of the code that restores a work (see meaning.py)."""
     return meaning.code_sha256("pipeline.restoration.work.engine")

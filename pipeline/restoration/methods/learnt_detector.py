@@ -28,31 +28,33 @@ from pipeline.restoration.methods.registry import LEARNT, Opening, method
 ARCHITECTURE = "damage_detector"
 Map = NDArray[np.float32]  # (H, W), probabilities
 
-_CELL = 1024  # pixels: a tile's side without its context; what memory bears
-_LARGEST = 1536  # pixels of a longer side: half as much again as the network was trained on
-_REDUCED = 4  # times at most: what is finer than that would be lost
-_CLOSER = np.float32(2 / 3)  # what the enlarged look at a small picture weighs: it sees thin damage better
-_WIDEST = 32  # pixels of a rule's rim and wide: far less than a network's reach
+_CELL = 1024  # pixels: a tile's side without its context; memory limits it
+_LARGEST = 1536  # pixels of the longer side: 1.5 times the side of training pictures
+_REDUCED = 4  # largest reduction: a stronger one would lose fine damage
+_CLOSER = np.float32(2 / 3)  # weight of a small picture's enlarged pass, which finds thin damage better
+_WIDEST = 32  # pixels: largest rim and wide of a rule; far less than a network's reach
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How probabilities become a mask.
+    """The thresholds that turn probabilities into a mask.
 
-    probable: the least probability of a pixel of the mask.
-    certain: the probability from which a pixel is beyond doubt.
-    core: how many certain pixels a patch of probable ones must hold; smaller ones are left alone.
-    evidence: the least sum of such patches' sizes, each the root of its certain pixels, over the root of
-        the window's pixels (in a restoration: 2,048 pixels a side and the context around it; a smaller
-        work is one window). Below it the window is taken to be undamaged. Many finds weigh more than one
-        that is as large as they are together: a thing that was painted is alone more often than a speck.
-    margin: of the picture's shorter side: so near to its edge no pixel is certain. There scans show frames,
-        the edges of canvases and what lies behind them; damage that reaches further in is found there, too.
-    rim: pixels by which wide patches are grown at most; 0 = none is. What is left of a loss's or a stain's
-        colour at its outline would be spread over the whole hole that is filled.
-    wide: half the least width of such a patch, pixels.
-    hint: the least probability of a rim's pixel.
-    once: how many times as much evidence a picture must give that is looked at once, being no small one.
+    probable: least probability of a pixel of the mask.
+    certain: least probability of a certain pixel.
+    core: least number of certain pixels in a patch of probable ones; the rule drops other patches.
+    evidence: least evidence of a window; a window with less counts as undamaged. The evidence is the sum
+        over patches of the square root of their certain pixels, divided by the square root of the window's
+        pixels. Many small patches therefore count more than one large patch of the same area: a painted
+        object is more often alone than a speck. In a restoration a window has 2,048 pixels a side, plus
+        context; a smaller work is one window.
+    margin: share of the picture's shorter side. Pixels closer to the border than this are never certain,
+        because scans show frames, the edges of canvases and the background there. Damage that also reaches
+        further in is still found.
+    rim: most pixels by which wide patches grow; 0: they do not grow. Without a rim, the colour of a loss or
+        a stain that remains at its outline would spread over the whole filled hole.
+    wide: half the least width of a wide patch, in pixels.
+    hint: least probability of a pixel of the rim.
+    once: factor on `evidence` for pictures that are not small, because the network sees them only once.
     """
 
     probable: float
@@ -66,15 +68,15 @@ class Rule:
     once: float = 1.0
 
     def as_dict(self) -> dict[str, float]:
-        """What a card holds under `rule`."""
+        """The value of `rule` in a card."""
         return asdict(self)
 
     @classmethod
     def of(cls, card: Mapping[str, Any], folder: Path) -> Rule:
-        """The rule in a card.
+        """Read the rule from a model's card.
 
         Raises:
-            PentimentoError: when it has none, or one that makes no sense.
+            PentimentoError: when the card has no rule, or a number is out of range.
         """
         found: Any = card.get("rule")
         told = f"{folder / 'card.json'}: rule is {found!r}; it needs"
@@ -99,16 +101,18 @@ class Rule:
 
 
 class LearntDetector:
-    """Finds damage by the network in a folder; grey, RGB and CMYK.
+    """Finds damage with the network in a folder, in grey, RGB and CMYK pictures.
 
-    A large picture is looked at reduced, by two or by four: there damage has the size that the network
-    knows. A small one is looked at twice, as it is and enlarged. A window is worked on in tiles, each with
-    the network's whole reach as context, so that memory is bounded and no tile shows.
+    The network sees a large picture reduced by two or by four, because damage then has the size that the
+    network was trained on. It sees a small picture in two passes: at its own size and enlarged. It processes
+    a window in tiles, each with the network's whole reach as context. Memory is therefore bounded, and the
+    result shows no tile borders.
 
     Args: see open_network.
 
     Raises:
-        PentimentoError: when the folder holds no detector, its card no rule, or the engine is missing.
+        PentimentoError: when the folder holds no detector, its card holds no valid rule, or the engine is
+            not installed.
     """
 
     name = "learnt detector"
@@ -128,7 +132,7 @@ class LearntDetector:
     def context(self, height: int, width: int) -> int:
         """See Detector."""
         factor = reduction(height, width)
-        return factor * self.reach + factor - 1  # a reduced pixel may begin so much earlier
+        return factor * self.reach + factor - 1  # a reduced pixel may begin up to factor - 1 pixels earlier
 
     def __call__(self, pixels: Pixels, place: Position) -> Mask:
         """See Detector; 1 (grey), 3 (RGB) or 4 (CMYK) channels."""
@@ -142,19 +146,22 @@ class LearntDetector:
         return large[top : top + pixels.shape[0], left : left + pixels.shape[1]]
 
     def look(self, pixels: Pixels, place: Position) -> tuple[Map, Position]:
-        """How probable damage is in a window (H, W, C), at the size at which its picture is looked at.
+        """The probability of damage in a window (H, W, C) in [0, 1], at the size that the network sees.
 
         Returns:
-            The map of the window, reduced as the picture is, and the window's place in the reduced picture.
+            The map (h, w) in [0, 1] of the reduced window, and the window's position in the reduced picture.
+
+        Raises:
+            StepFailed: when the engine fails, or the network's result is not valid.
         """
         small, its_place = reduced(pixels, place, reduction(place.height, place.width))
         return self.probability(small, its_place), its_place
 
     def probability(self, pixels: Pixels, place: Position) -> Map:
-        """How probable damage of any kind is in a window (H, W, C) of a picture that is not reduced.
+        """The probability (H, W) in [0, 1] of any damage in a window (H, W, C), without reduction.
 
         Raises:
-            StepFailed: when the engine gives up, or the network's result is not sound.
+            StepFailed: when the engine fails, or the network's result is not valid.
         """
         colours = as_rgb(pixels) / np.float32(255.0)
         found = self._map(colours, place)
@@ -167,8 +174,8 @@ class LearntDetector:
         return np.asarray(found + _CLOSER * (closer - found), np.float32)
 
     def _map(self, colours: Pixels, place: Position) -> Map:
-        """The network's map of a window (H, W, 3) in [0, 1], tile by tile."""
-        # The network's raster is that of the whole picture, wherever the window begins.
+        """The network's map (H, W) of a window (H, W, 3) in [0, 1], tile by tile."""
+        # Align the network's grid with the whole picture, so results do not depend on the window.
         before = [start % self.multiple for start in (place.top, place.left)]
         after = [-(size + more) % self.multiple for size, more in zip(colours.shape, before, strict=False)]
         sides = [*zip(before, after, strict=True), (0, 0)]
@@ -191,7 +198,7 @@ class LearntDetector:
 
 
 def reduction(height: int, width: int) -> int:
-    """How many times smaller a picture is looked at: 1, 2 or 4."""
+    """The factor by which a picture is reduced before the network sees it: 1, 2 or 4."""
     factor = 1
     while factor < _REDUCED and max(height, width) > factor * _LARGEST:
         factor *= 2
@@ -199,9 +206,12 @@ def reduction(height: int, width: int) -> int:
 
 
 def reduced(pixels: Pixels, place: Position, factor: int) -> tuple[Pixels, Position]:
-    """A window (H, W, C) and its place in the picture reduced so many times, on the picture's raster.
+    """Reduce a window (H, W, C) by a factor, on the grid of the whole picture.
 
-    What a reduced pixel at the border lacks is what lies next to it, mirrored.
+    A reduced pixel at the window's border may cover pixels outside it; mirrored pixels stand in for them.
+
+    Returns:
+        The reduced window (h, w, C), and its position in the reduced picture.
     """
     if factor == 1:
         return pixels, place
@@ -220,12 +230,12 @@ def reduced(pixels: Pixels, place: Position, factor: int) -> tuple[Pixels, Posit
 
 
 def decide(probability: Map, rule: Rule, place: Position | None = None) -> Mask:
-    """The mask (H, W) that a rule makes of a window's probabilities (hysteresis after Canny 1986).
+    """Turn a window's probabilities into a mask (H, W) by a rule (hysteresis after Canny 1986).
 
     Args:
-        probability: of the window.
+        probability: (H, W) in [0, 1], of the window.
         rule: see Rule.
-        place: where the window lies; None: it is the whole picture.
+        place: the window's position; None: the window is the whole picture.
     """
     mask, evidence = patches(probability, rule, place)
     sides = (place.height, place.width) if place else probability.shape
@@ -234,7 +244,7 @@ def decide(probability: Map, rule: Rule, place: Position | None = None) -> Mask:
 
 
 def _with_rim(mask: Mask, probability: Map, rule: Rule) -> Mask:
-    """A mask (H, W), its wide patches grown by the rule's rim; beyond its border all is taken for damage."""
+    """Grow the wide patches of a mask (H, W) by the rule's rim; pixels beyond the border count as damage."""
     if rule.rim == 0:
         return mask
     import cv2
@@ -251,7 +261,9 @@ def _disc(radius: int) -> NDArray[np.uint8]:
 
 
 def patches(probability: Map, rule: Rule, place: Position | None = None) -> tuple[Mask, float]:
-    """The patches that hold enough certain pixels, with their rims, and the evidence that they are.
+    """The patches with enough certain pixels, with their rims, and their evidence.
+
+    Args: see decide.
 
     Returns:
         The mask (H, W), and the evidence, see Rule.
@@ -269,7 +281,7 @@ def patches(probability: Map, rule: Rule, place: Position | None = None) -> tupl
 
 
 def _inside(place: Position, window: tuple[int, ...], margin: float) -> tuple[slice, slice]:
-    """The part of a window that does not lie at the picture's edge."""
+    """The part of a window outside the margin at the picture's border; `margin`: of the shorter side."""
     edge = round(margin * min(place.height, place.width))
     rows, columns = (
         slice(max(0, edge - start), max(0, min(size, length - edge - start)))

@@ -23,19 +23,19 @@ from pipeline.restoration.methods.registry import LEARNT, Opening, method
 if TYPE_CHECKING:
     from pipeline.restoration.methods.colour import ColourMap, ColourModel
 
-LEAST_NOISE = 4.0 / 255  # nine of ten clean paintings are estimated to have less, canvas and all
-_UNDERESTIMATED = 1.1  # the smoothest blocks show less noise than there is
-MOST_NOISE = 50.0 / 255  # what the network was trained with, at most
-LEAST_STEP = 9.0  # of a JPEG's table, about quality 92: what finer ones lose is too little to be given back
-_STEPS_A_LEVEL = 6.0  # what restored demo works of the val split best, from quality 20 to 90
-_MOST = 10.0 / 255  # more smooths paint, however coarse the table
+LEAST_NOISE = 4.0 / 255  # the estimate is lower for nine of ten clean paintings, with their canvas
+_UNDERESTIMATED = 1.1  # the smoothest blocks underestimate the noise
+MOST_NOISE = 50.0 / 255  # largest noise in training
+LEAST_STEP = 9.0  # mean step of a JPEG's table, about quality 92; finer steps lose too little to restore
+_STEPS_A_LEVEL = 6.0  # best for demo works of the val split, quality 20 to 90
+_MOST = 10.0 / 255  # a higher level smooths paint, however coarse the table is
 
 
 class _Network:
-    """A network in a folder, with its engine; see LearntEnhancer and LearntUpscaler.
+    """A network in a folder, with its engine: the common part of LearntEnhancer and LearntUpscaler.
 
     Raises:
-        PentimentoError: when the folder holds another network, or the engine is not installed.
+        PentimentoError: when the folder does not hold this architecture, or the engine is not installed.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class _Network:
         self.engine, self.libraries = network.engine, network.libraries
 
     def _residual(self, pixels: Pixels, shape: tuple[int, ...], name: str, *more: Array) -> Pixels:
-        """What the network adds, (h, w, 3) or (h, w, 1), to something of that shape.
+        """The network's residual, (h, w, 3) or (h, w, 1), for a result of height h and width w in `shape`.
 
         Raises:
             StepFailed: when the picture is neither grey nor RGB, or the result has another shape.
@@ -69,23 +69,23 @@ class _Network:
 
 
 class LearntEnhancer(_Network):
-    """Takes noise and JPEG blocks away by the network in a folder, then gives the picture's colours back.
+    """Removes noise and JPEG blocks with the network in a folder, then restores the picture's colours.
 
-    A picture whose noise is less than `LEAST_NOISE`, or seems to be texture, is not denoised, and one
-    whose colours are judged sound keeps them. A JPEG's blocks hide noise: what is to be taken away there
-    is known from its table (see `lost`). What needs none of it comes back bit for bit.
+    The enhancer leaves noise below `LEAST_NOISE` and noise that seems to be texture. JPEG blocks hide noise,
+    so for a JPEG the level also depends on its quantisation table (see `lost`). The colours stay
+    where the colour model finds no fault. A picture that needs neither comes back bit for bit.
 
     Args:
-        folder: card and weights.
-        engine: what runs the network; auto is the fastest that costs next to no quality (see
-            inference.choose). Engines other than torch run it as an ONNX model.
-        cache: folder in which the ONNX model is kept; None is the state folder of the project that
-            `folder` lies in; outside a project it is made each time (seconds).
-        colour: what judges the colours; None leaves them alone.
-        sigma: the noise's standard deviation, of [0, 1]; None judges it, and a JPEG's loss, from the
-            picture.
-        precision: see inference.open_session; None is bf16 for OpenVINO. What is added is small, so that
-            bf16 costs less than a level of 8 bit.
+        folder: holds card and weights.
+        engine: the engine that runs the network. auto: the fastest one with next to no loss of quality (see
+            inference.choose). Engines other than torch run the network as an ONNX model.
+        cache: folder that caches the ONNX model. None: the state folder of the project that contains
+            `folder`; outside a project the model is exported each time (seconds).
+        colour: the model that restores colours; None leaves them unchanged.
+        sigma: standard deviation of the noise, on the scale [0, 1]. None: the enhancer estimates it, and the
+            loss of a JPEG, from the picture.
+        precision: see inference.open_session; None is bf16 for OpenVINO. The residual is small, so bf16
+            changes the result by less than one level of 8 bit.
 
     Raises:
         PentimentoError: when the folder holds no enhancer, or the engine is not installed.
@@ -108,12 +108,12 @@ class LearntEnhancer(_Network):
         if sigma is not None and not (np.isfinite(sigma) and sigma >= 0):
             raise ValueError(f"sigma is a standard deviation of [0, 1], not {sigma}")
         self.colour, self.given, self.sigma = colour, sigma, sigma or 0.0
-        self.texture, self.blocks = False, 0.0  # blocks: the level that a JPEG's loss is taken for
+        self.texture, self.blocks = False, 0.0  # blocks: noise level equivalent to the JPEG's loss
         self.colours: ColourMap | None = None
 
     @property
     def level(self) -> float:
-        """The standard deviation, of [0, 1], that the network is told; 0: the picture is not denoised."""
+        """The noise level that the network gets: a standard deviation, scale [0, 1]; 0: it does not run."""
         noise = self.sigma if self.sigma >= LEAST_NOISE and not self.texture else 0.0
         return min(max(noise, self.blocks), MOST_NOISE)
 
@@ -121,9 +121,11 @@ class LearntEnhancer(_Network):
     def judged(self) -> Mapping[str, float | bool]:
         """See Enhancer.
 
-        noise: its estimate, of 255; texture: whether it was held for texture and left; jpeg: the level that
-        a JPEG's loss was taken for, of 255, 0 for none; level: what the network was told, of 255, 0 when
-        nothing was taken away; colours: whether they were changed.
+        noise: the estimated noise, on the scale 0 to 255, like all levels here.
+        texture: whether the noise counted as texture and was left.
+        jpeg: the noise level equivalent to a JPEG's loss; 0: none.
+        level: the level that the network got; 0: the picture was not denoised.
+        colours: whether the colours were changed.
         """
         levels = {"noise": self.sigma, "jpeg": self.blocks, "level": self.level}
         told = {name: round(255 * value, 2) for name, value in levels.items()}
@@ -131,13 +133,13 @@ class LearntEnhancer(_Network):
         return {**told, "texture": self.texture, "colours": recoloured}
 
     def tuned(self, preview: Preview) -> LearntEnhancer:
-        """See Enhancer: the noise is measured where the samples are smoothest, the colours overall."""
+        """See Enhancer: estimates noise from the samples' smoothest blocks, and colours from the overview."""
         tuned = copy(self)
         channels = preview.overview.shape[2]
         if self.given is None:
             tuned.sigma = _UNDERESTIMATED * noise_level(preview)
             tuned.texture = tuned.sigma >= LEAST_NOISE and is_texture(preview)
-            tuned.blocks = lost(preview.luma_step) if channels != 4 else 0.0  # the network knows no ink
+            tuned.blocks = lost(preview.luma_step) if channels != 4 else 0.0  # not trained on CMYK
         else:
             tuned.sigma, tuned.texture, tuned.blocks = self.given, False, 0.0
         rgb = channels == 3
@@ -145,7 +147,11 @@ class LearntEnhancer(_Network):
         return tuned
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """See Enhancer; ink (CMYK) is refused where it has noise."""
+        """See Enhancer.
+
+        Raises:
+            StepFailed: also for a CMYK picture that needs denoising.
+        """
         result = pixels
         if self.level:
             level = np.full((1, 1, *pixels.shape[:2]), self.level, np.float32)
@@ -154,10 +160,10 @@ class LearntEnhancer(_Network):
 
 
 class LearntUpscaler(_Network):
-    """Enlarges by the network in a folder: Lanczos interpolation, and what the network adds to it.
+    """Enlarges with the network in a folder: Lanczos interpolation plus the network's residual.
 
     Args:
-        folder: card and weights; the network's scale is 2 or 4.
+        folder: holds card and weights; the network's scale is 2 or 4.
         engine: see LearntEnhancer.
         cache: see LearntEnhancer.
         precision: see LearntEnhancer.
@@ -181,7 +187,7 @@ class LearntUpscaler(_Network):
 
     @property
     def judged(self) -> Mapping[str, float | bool]:
-        """See Enhancer: nothing."""
+        """See Enhancer: empty."""
         return {}
 
     def tuned(self, preview: Preview) -> LearntUpscaler:
@@ -196,10 +202,10 @@ class LearntUpscaler(_Network):
 
 
 def lost(step: float | None) -> float:
-    """The level of noise, of [0, 1], that an enhancer is to take a JPEG's loss for; 0: leave it alone.
+    """The noise level, on the scale [0, 1], that is equivalent to a JPEG's loss; 0: too little to restore.
 
     Args:
-        step: mean quantisation step of the JPEG's first component, as `Preview` has it.
+        step: mean quantisation step of the JPEG's first component (see Preview); None: no JPEG.
     """
     if step is None or step < LEAST_STEP:
         return 0.0

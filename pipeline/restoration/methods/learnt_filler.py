@@ -20,21 +20,22 @@ from pipeline.restoration.methods.registry import LEARNT, Opening, method
 
 Window = tuple[slice, slice]
 
-_BLOCK = 32  # pixels: rectangles around holes are made of blocks of this side
-_SIDES = 32  # pixels: sides of windows are multiples of it; engines prepare for each new size, so few is fast
-_LARGEST = 768  # pixels of a rectangle's side, without its context: what memory bears
+_BLOCK = 32  # pixels: rectangles around holes consist of blocks of this side
+_SIDES = 32  # pixels: window sides are multiples of it; engines compile each new size, so few are faster
+_LARGEST = 768  # pixels of a rectangle's side, without its context; memory limits it
 
 
 class LearntFiller:
-    """Fills by the restorer in a folder; pictures of one (grey) or three (RGB) channels only.
+    """Fills holes with the restorer in a folder, in pictures of one (grey) or three (RGB) channels.
 
-    The picture is worked on in tiles around its holes, each with the network's whole reach as
-    context, so that no seam can arise and memory is bounded.
+    The filler processes tiles around the holes, each with the network's whole reach as context. Memory is
+    therefore bounded, and the result has no seams.
 
     Args: see open_network. bf16 costs this network less than 0.01 dB (benchmarks/inference.py).
 
     Raises:
-        PentimentoError: when the folder holds no restorer, or the engine is not installed.
+        PentimentoError: when the folder holds no restorer, its card names no known start, or the engine is
+            not installed.
     """
 
     name = "learnt"
@@ -57,15 +58,15 @@ class LearntFiller:
         self.session, self.multiple = network.session, network.multiple
         self.network_reach = network.reach
         self.engine, self.libraries = network.engine, network.libraries
-        # What the network sees at the end of its reach was itself filled from what lies around.
+        # Pixels at the end of the network's reach may be filled ones, which depend on their own surroundings.
         self.reach = network.reach + surroundings_reach + self.start.reach
 
     def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler.
 
         Raises:
-            FillFailed: also for other than one or three channels, or when the network's result is
-                not finite or far out of range.
+            FillFailed: also when the picture has neither one nor three channels, or the network's result
+                is not finite or far out of range.
         """
         check(pixels, mask)
         channels = pixels.shape[2]
@@ -81,17 +82,17 @@ class LearntFiller:
         return checked(pixels, filled, mask, self.name)
 
     def _refine(self, start: Pixels, mask: Mask, wanted: Mask | None) -> Pixels:
-        """Add the network's residual to a filled picture (H, W, 3), in the holes that are wanted.
+        """Add the network's residual to a filled picture (H, W, 3), in the wanted holes.
 
         Raises:
-            FillFailed: when the engine gives up.
+            FillFailed: when the engine fails.
         """
         multiple = math.lcm(self.multiple, CELL)
         whole, holes = padded(start, multiple), padded(mask, multiple)
         asked = holes if wanted is None else holes & padded(wanted, multiple)
         around = surroundings(whole)
         contrast = around.spread_contrast()
-        # All of them before the first is added: they are shown each other's start.
+        # Compute all residuals before adding the first: each window must see the others as they start.
         for core, residual in list(
             refined_windows(
                 self.session.run, whole, holes, asked, multiple, self.network_reach, around.normal
@@ -102,10 +103,10 @@ class LearntFiller:
 
 
 def checked(pixels: Pixels, filled: Pixels, mask: Mask, name: str) -> Pixels:
-    """`pixels` with the masked ones taken from a network's result, if that is sound.
+    """A copy of `pixels` (H, W, C) with the masked ones from a network's result `filled` (H, W, C).
 
     Raises:
-        FillFailed: when it is not.
+        FillFailed: when the result is not finite or far out of range.
     """
     inside = filled[mask]
     try:
@@ -126,15 +127,17 @@ def refine(
     """A network's result (H, W, C) around the holes of a picture of any size, tile by tile.
 
     Args:
-        run: takes a picture (1, C, h, w) and a mask (1, 1, h, w), 1 in the holes; gives a picture.
-        start: (H, W, C), the picture in the network's own range; far from all holes it comes back.
+        run: takes a picture (1, C, h, w) and a mask (1, 1, h, w), 1 in the holes; returns a picture
+            (1, C, h, w).
+        start: (H, W, C), the picture in the network's own range; pixels far from all holes are returned
+            unchanged.
         mask: (H, W), True in the holes.
         multiple: h and w are multiples of it.
-        reach: pixels of context around a hole that the network is shown.
-        wanted: (H, W), the part of the mask that is asked for; the rest stays as it starts.
+        reach: pixels of context around a hole that the network sees.
+        wanted: (H, W), the part of the mask that the caller uses; the rest may stay as in `start`.
 
     Raises:
-        FillFailed: when the engine gives up, or the result has another shape.
+        FillFailed: when the engine fails, or the result has another shape.
     """
     whole, holes = padded(start, multiple), padded(mask, multiple)
     asked = holes if wanted is None else holes & padded(wanted, multiple)
@@ -153,13 +156,14 @@ def refined_windows(
     reach: int,
     show: Callable[[Pixels, Window], Pixels] | None = None,
 ) -> Iterator[tuple[Window, Pixels]]:
-    """Windows that hold all holes that are asked for, none twice, each with the network's result (h, w, C).
+    """Disjoint windows that contain all asked holes, each with the network's result (h, w, C).
 
-    Args: see refine; sides are multiples of `multiple`.
-        show: makes what the network is shown of a window of the picture; None: the window as it is.
+    Args: see refine; sides of `start` are multiples of `multiple`.
+        asked: (H, W), the holes to fill.
+        show: makes the network's input (h, w, C) from the picture and a window; None: the window's pixels.
 
     Raises:
-        FillFailed: when the engine gives up, or the result has another shape.
+        FillFailed: when the engine fails, or the result has another shape.
     """
     for core, window in _tiles(asked, multiple, reach):
         shown = start[window] if show is None else show(start, window)
@@ -186,9 +190,9 @@ def padded(values: Mask, multiple: int) -> Mask: ...
 
 
 def padded(values: Any, multiple: int) -> Any:
-    """Pixels (H, W, C) or a mask (H, W) with sides that are multiples; the very array, where they are.
+    """Pad pixels (H, W, C) or a mask (H, W) until the sides are multiples; the same array when they are.
 
-    Up to one multiple of mirrored pixels is added, but no masked ones.
+    The padding lies at the bottom and right. Pixels are mirrored; masks are padded with False.
     """
     bottom, right = (-size % multiple for size in values.shape[:2])
     if not bottom and not right:
@@ -199,10 +203,10 @@ def padded(values: Any, multiple: int) -> Any:
 
 
 def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Window]]:
-    """Rectangles that hold all holes, each with the window that it depends on.
+    """Rectangles that contain all holes, each with the window that its result depends on.
 
-    Every window shows `reach` pixels of context: one for holes that lie close together, several where
-    they lie apart, whichever has fewer pixels in all.
+    Every window includes `reach` pixels of context. Holes share a window or get several, whichever has fewer
+    pixels in total.
     """
     rows, columns = (-(-size // _BLOCK) for size in holes.shape)
     padded = np.pad(holes, ((0, rows * _BLOCK - holes.shape[0]), (0, columns * _BLOCK - holes.shape[1])))
@@ -217,7 +221,7 @@ def _tiles(holes: Mask, multiple: int, reach: int) -> Iterator[tuple[Window, Win
 
 
 def _shown(side: slice, size: int, multiple: int, reach: int) -> slice:
-    """What the network is shown of a picture's side, so that its result for a part of it is right."""
+    """The part of a picture's side that the network must see to give the right result for `side`."""
     start, step = max(0, side.start - reach) // multiple * multiple, math.lcm(_SIDES, multiple)
     length = -(-(side.stop + reach - start) // step) * step
     stop = min(size, start + length)
@@ -225,7 +229,7 @@ def _shown(side: slice, size: int, multiple: int, reach: int) -> slice:
 
 
 def _parted(blocks: Mask, box: Window, reach: int) -> tuple[float, list[Window]]:
-    """The cheapest rectangles of blocks in a box, and how many pixels their windows have."""
+    """The number of pixels in the windows, and the rectangles of blocks in a box with the fewest of them."""
     part = blocks[box]
     if not part.any():
         return 0, []
@@ -247,7 +251,7 @@ def _parted(blocks: Mask, box: Window, reach: int) -> tuple[float, list[Window]]
 
 
 def _tight(part: Mask, top: int, left: int) -> Window:
-    """The smallest window around what is True in a part of a picture that begins at (top, left)."""
+    """The smallest window around the True pixels of a part of a picture that begins at (top, left)."""
     rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
     return (
         slice(top + int(rows[0]), top + int(rows[-1]) + 1),

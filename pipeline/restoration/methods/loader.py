@@ -22,12 +22,13 @@ from pipeline.restoration.methods.shapes import SHAPES
 
 @dataclass
 class Loader:
-    """Opens methods by name, each once, and keeps account of the models among them.
+    """Opens methods by name, each once, and records their models.
 
-    settings: their paths resolved.
-    measured: a methods.json, for what settings leave to what was measured.
-    models: what is written down of each model that was opened, by the name of its method.
-    libraries: the distributions that the methods depend on.
+    settings: with resolved paths.
+    measured: a methods.json: the measured choice of fillers, for fillers that are set to auto.
+    models: name of an opened method -> hashes and engine of its model, for sidecar and ledger.
+    libraries: the distributions that the opened methods depend on.
+    opened: (step, name) -> method.
     """
 
     settings: Settings
@@ -37,7 +38,7 @@ class Loader:
     opened: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def chosen(self, step: Step) -> Any:
-        """What the settings name for a step: its method; for a step that fills, its `Fillers`.
+        """The method that the settings give for a step; for a step that fills, its `Fillers`.
 
         Raises:
             PentimentoError: when a name is not known, or a file is missing or broken.
@@ -50,11 +51,11 @@ class Loader:
         return self.open(step, name)
 
     def fallback(self, step: Step) -> Any:
-        """The method that takes over where another one fails."""
+        """The method that takes over where the step's method fails."""
         return self.open(step, self.settings.fallback_of(step))
 
     def open(self, step: Step, name: str) -> Any:
-        """A method by its name, opened once.
+        """Open a method by its name, or return it when it is open already.
 
         Raises:
             PentimentoError: when the name is not known, or a file is missing or broken.
@@ -67,7 +68,7 @@ class Loader:
 
     @cached_property
     def _best(self) -> Mapping[str, str]:
-        """What was measured of the steps; nothing, where no file says it."""
+        """The best method of each measured step; empty without a steps.json."""
         weights = self.settings.weights
         return best_methods(weights.find(paths.STEPS.name)) if weights.has(paths.STEPS.name) else {}
 
@@ -116,7 +117,7 @@ class Loader:
 
 
 def _described(folder: Path, engine: str) -> dict[str, Any]:
-    """What is written down of a model of ours."""
+    """The record of one of Pentimento's models, for sidecar and ledger."""
     return {
         "card_sha256": file_sha256(folder / paths.CARD),
         "weights_sha256": file_sha256(folder / paths.WEIGHTS),

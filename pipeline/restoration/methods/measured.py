@@ -11,7 +11,7 @@ from pipeline.errors import PentimentoError
 from pipeline.restoration.methods.registry import methods, steps
 from pipeline.restoration.methods.shapes import SHAPES
 
-VERSION = 1  # of both files; version 1 is not stated
+VERSION = 1  # of both files; a file without a version has version 1
 _REMEDY = "run `dvc repro`, which makes it again"
 
 
@@ -24,7 +24,7 @@ class BestFillers:
 
 
 def best_fillers(path: Path) -> BestFillers:
-    """What a methods.json says.
+    """Read a methods.json.
 
     Raises:
         PentimentoError: when the file is missing, cannot be read, or does not name a method for each shape.
@@ -47,10 +47,10 @@ def best_fillers(path: Path) -> BestFillers:
 
 
 def best_methods(path: Path) -> dict[str, str]:
-    """What a steps.json says: for each step that was measured (see Step.measured_as), the best method.
+    """Read a steps.json: for each measured step (see Step.measured_as), the name of the best method.
 
     Raises:
-        PentimentoError: when the file cannot be read or names another method.
+        PentimentoError: when the file cannot be read or names an unknown method.
     """
     try:
         measured = read_json(path, "choice of methods", VERSION, _REMEDY)

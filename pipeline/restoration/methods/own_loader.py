@@ -21,23 +21,23 @@ from pipeline.restoration.methods.learnt_filler import LearntFiller
 from pipeline.restoration.methods.own_models import OwnDetector, OwnEnhancer, OwnFiller, OwnModel
 from pipeline.restoration.methods.registry import step
 
-_SIDE = 64  # pixels of a side of the pictures that a model is tried on, at least
+_SIDE = 64  # pixels: least side of the test pictures
 
 
 def load_own(
     name: str, model: OwnModel, root: Path, cache: Path | None = None
 ) -> Filler | Enhancer | Detector:
-    """A declared model as the step that it is declared for, tried on two small pictures.
+    """Load a declared model as a method of its step, and try it on two small pictures.
 
     Args:
-        name: what params.yaml calls it.
-        model: its declaration.
+        name: the model's name in params.yaml.
+        model: the declaration.
         root: the project's folder; the model's path is relative to it.
-        cache: folder for ONNX models of networks of ours (see LearntFiller).
+        cache: folder that caches ONNX models of Pentimento's networks (see LearntFiller).
 
     Raises:
-        PentimentoError: naming the model and its fault: the file is missing or damaged, its inputs,
-            channels, sizes, scale or range are not those declared, or its engine cannot run it.
+        PentimentoError: when the file is missing or damaged, its inputs, channels, sizes, scale or range
+            differ from the declaration, or the engine cannot run it. The message names the model.
     """
     path = root / model.path
     try:
@@ -49,7 +49,7 @@ def load_own(
 
 
 def describe(name: str, model: OwnModel, root: Path) -> dict[str, Any]:
-    """What a result depends on: the declaration, the files' SHA-256, the engine with its version.
+    """The parts of a model that a result depends on: declaration, SHA-256 of the files, engine and version.
 
     The model is not loaded.
 
@@ -87,7 +87,7 @@ def _load_file(name: str, model: OwnModel, path: Path) -> Filler | Enhancer | De
     read_header(content).check(_inputs(model))
     engine = _file_engine(model)
     if engine != "onnx":
-        # OpenVINO was seen to answer where sizes do not fit; ONNX Runtime says so.
+        # OpenVINO may return a result although sizes do not match; ONNX Runtime reports the fault.
         _try(_made(name, model, inference.open_session("onnx", content)))
     made = _made(name, model, inference.open_session(engine, content, model.precision))
     _try(made)
@@ -114,10 +114,10 @@ def _inputs(model: OwnModel) -> list[int]:
 
 
 def _try(made: OwnFiller | OwnEnhancer | OwnDetector) -> None:
-    """Try a model on two pictures of different shape, each side a multiple of what is declared.
+    """Try a model on two pictures of different shape; their sides are multiples of the declared `multiple`.
 
     Raises:
-        StepFailed: when it fails, or what it makes is not sound.
+        StepFailed: when the model fails, or its result is not valid.
     """
     model, multiple = made.model, made.multiple
     side = -(-_SIDE // multiple) * multiple

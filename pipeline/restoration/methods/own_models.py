@@ -23,22 +23,22 @@ from pipeline.restoration.methods.interface import FillFailed, Mask, Pixels, Pos
 from pipeline.restoration.methods.learnt_filler import checked, refine
 from pipeline.restoration.methods.steps import ClassicalName
 
-_SLACK = 0.01  # how far beyond [0, 1] a probability may lie
+_SLACK = 0.01  # how far a probability may lie outside [0, 1]
 
 
 class OwnModel(StageParams):
-    """The declaration of a model of the user's; docs/own-models.md explains it."""
+    """The declaration of a user's model; docs/own-models.md explains it."""
 
-    path: PurePosixPath  # an .onnx file, or a folder of ours; relative to the project
-    step: str  # of the registry
+    path: PurePosixPath  # an .onnx file, or a folder with a network of Pentimento; relative to the project
+    step: str  # the name of a step of the registry
     scale: Literal[1, 2, 4] = 1
     channels: Literal[1, 3] = 3
-    low: float = 0.0  # what stands for black in the model's inputs and outputs
-    high: float = 1.0  # what stands for white
-    multiple: int = Field(default=1, ge=1, le=1024)  # heights and widths are multiples of it
+    low: float = 0.0  # the value of black in the model's inputs and outputs
+    high: float = 1.0  # the value of white
+    multiple: int = Field(default=1, ge=1, le=1024)  # heights and widths of inputs are multiples of it
     reach: int = Field(default=64, ge=0, le=1024)  # pixels of context that a result depends on
-    threshold: float = Field(default=0.5, gt=0, lt=1)  # detect: probability from which on it is damage
-    start: Literal["none", ClassicalName] = "none"  # fill: what the holes hold
+    threshold: float = Field(default=0.5, gt=0, lt=1)  # detect: least probability of damage
+    start: Literal["none", ClassicalName] = "none"  # fill: filler that fills the holes of the input
     engine: AnyEngine = "auto"
     precision: Precision = "fp32"
 
@@ -64,27 +64,30 @@ class _Own:
 
     @property
     def reach(self) -> int:
-        """See steps."""
+        """See Filler and Enhancer."""
         return self.model.reach
 
     @property
     def multiple(self) -> int:
-        """See steps."""
+        """See Enhancer."""
         return self.model.multiple
 
     def to_range(self, pixels: Pixels) -> Array:
-        """[0, 1] to low..high."""
+        """Map values from [0, 1] to [low, high]."""
         return pixels * np.float32(self.model.high - self.model.low) + np.float32(self.model.low)
 
     def from_range(self, values: Array) -> Pixels:
-        """low..high to [0, 1]."""
+        """Map values from [low, high] to [0, 1]."""
         return (values - np.float32(self.model.low)) / np.float32(self.model.high - self.model.low)
 
     def each(self, pixels: Pixels, method: Callable[[Pixels], Pixels]) -> Pixels:
-        """The method on as many channels as the model has: grey as RGB, or channel by channel.
+        """Apply a method to a picture (H, W, C) of any C, in inputs of the model's channels.
+
+        A model for RGB gets a grey picture as RGB, and the result is the mean of its channels. A model for
+        grey gets one channel at a time.
 
         Raises:
-            StepFailed: when the picture is neither grey nor RGB, and the model is for RGB.
+            StepFailed: when the model is for RGB and the picture is neither grey nor RGB.
         """
         channels = pixels.shape[2]
         if channels == self.model.channels:
@@ -97,10 +100,10 @@ class _Own:
         raise StepFailed(f"{self.name} knows grey and RGB, not {channels} channels")
 
     def result(self, pixels: Pixels) -> Array:
-        """What the model makes (h, w, c) of one picture (H, W, C); both in the model's own range.
+        """The model's result (h, w, c) for one picture (H, W, C); both in the model's own range.
 
         Raises:
-            StepFailed: when the engine gives up, or h and w are not H and W times the scale.
+            StepFailed: when the engine fails, or h and w are not H and W times the scale.
         """
         height, width = pixels.shape[:2]
         bottom, right = -height % self.multiple, -width % self.multiple
@@ -117,7 +120,7 @@ class _Own:
 
 @dataclass(frozen=True)
 class OwnFiller(_Own):
-    """Fills holes: picture and mask (1 in the holes) in, picture out."""
+    """A user's filler: its inputs are a picture and a mask (1 in the holes), its output is a picture."""
 
     def __call__(self, pixels: Pixels, mask: Mask, wanted: Mask | None = None) -> Pixels:
         """See Filler."""
@@ -140,7 +143,7 @@ class OwnFiller(_Own):
 
 @dataclass(frozen=True)
 class OwnEnhancer(_Own):
-    """Makes a whole picture better, or larger: picture in, picture out."""
+    """A user's enhancer or upscaler: picture in, picture out."""
 
     @property
     def scale(self) -> int:
@@ -149,11 +152,11 @@ class OwnEnhancer(_Own):
 
     @property
     def judged(self) -> Mapping[str, float | bool]:
-        """See Enhancer: nothing."""
+        """See Enhancer: empty."""
         return {}
 
     def tuned(self, preview: Preview) -> OwnEnhancer:
-        """Itself: it is not set to single pictures."""
+        """See Enhancer: itself, because the model derives no values from a picture."""
         return self
 
     def __call__(self, pixels: Pixels) -> Pixels:
@@ -169,14 +172,17 @@ class OwnEnhancer(_Own):
 
 @dataclass(frozen=True)
 class OwnDetector(_Own):
-    """Finds damage: picture in, one or more maps of probabilities out; any of them counts."""
+    """A user's detector: picture in, one or more maps of probabilities out.
+
+    A pixel is damage where any map reaches the threshold.
+    """
 
     def context(self, height: int, width: int) -> int:
         """See Detector."""
         return self.model.reach
 
     def __call__(self, pixels: Pixels, place: Position) -> Mask:
-        """See Detector. A model for grey is shown the mean of the channels."""
+        """See Detector. A model for grey gets the mean of the channels."""
         if self.model.channels == 1:
             pixels = np.asarray(pixels.mean(axis=2, keepdims=True), np.float32)
         elif pixels.shape[2] == 1:

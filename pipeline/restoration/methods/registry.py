@@ -18,21 +18,22 @@ Changes = Literal["mask", "masked pixels", "page", "size"]
 ORDER: tuple[Changes, ...] = ("mask", "masked pixels", "page", "size")
 SCALES = (2, 4)
 AUTO, NONE = "auto", "none"
-CLASSICAL, LEARNT = "classical", "learnt"  # what methods are called in settings and in steps.json
+CLASSICAL, LEARNT = "classical", "learnt"  # names of methods in settings and in steps.json
 
 
 @dataclass(frozen=True)
 class Step:
     """A step of a restoration.
 
-    name: in chains, in params.yaml and as an option of the command.
-    changes: what it may change; the interface of its methods follows (interface.py): 'mask' (where the
-        damage is: Detector), 'masked pixels' (Filler), 'page' (all pixels of a page: Enhancer) or 'size'
-        (a larger page: Enhancer). Steps of a chain stand in the order of `ORDER`.
-    help: what the option says.
-    fallback: the setting's name, or the method's, that takes over where a method fails.
-    optional: whether 'none' leaves the step out.
-    seconds: of one worker of a typical machine for a megapixel of the result (benchmarks/throughput.py).
+    name: the step's name in chains, in params.yaml and as an option of the command.
+    changes: what the step may change. It determines the interface of the step's methods (interface.py):
+        'mask': Detector, 'masked pixels': Filler, 'page' (all pixels of a page): Enhancer, 'size' (a larger
+        page): Enhancer. The steps of a chain follow the order of `ORDER`.
+    help: the help text of the option.
+    fallback: the method that takes over where a method fails, or the setting that names it.
+    optional: whether the method 'none' leaves the step out.
+    seconds: time of one worker on a typical machine for a megapixel of the result
+        (benchmarks/throughput.py).
     undoes: kinds of damage on which evaluate_steps measures the methods of a step that changes whole pages:
         'noise', or those of pipeline/damage. It measures detectors on all kinds that leave a mask.
     settings: further settings, name -> (type, help of the option or None); params.yaml holds their values.
@@ -49,20 +50,20 @@ class Step:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """How many times larger the result can be."""
+        """The factors by which the step can enlarge the sides of a picture."""
         return SCALES if self.changes == "size" else (1,)
 
     def measured_as(self, scale: int) -> str:
-        """The key of models/steps.json that `auto` goes by."""
+        """The key in models/steps.json under which `auto` finds the best method."""
         return f"{self.name}_x{scale}" if self.changes == "size" else self.name
 
 
 @dataclass(frozen=True)
 class Opening:
-    """What the builder of a method may use.
+    """The arguments for the builder of a method.
 
-    engine: what runs networks (see inference.AnyEngine).
-    scale: of steps that change the size.
+    engine: the engine that runs networks (see inference.AnyEngine).
+    scale: 2 or 4, for steps that change the size.
     folders: name of weights -> the folder that holds them.
     """
 
@@ -75,10 +76,11 @@ class Opening:
 class Method:
     """A method of a step.
 
-    build: makes it; what it makes has the interface of the step.
-    weights: names of the model folders that it needs ('{scale}' stands for the scale). The first one is the
-        method's network; another one is the network of its attribute of that name.
-    libraries: distributions that results depend on, beside those of every restoration.
+    build: makes the method; the result has the interface of the step.
+    weights: names of the model folders that the method needs; '{scale}' stands for the scale. The first
+        folder holds the method's own network. Each further folder holds the network of the attribute of the
+        same name.
+    libraries: distributions that results depend on, besides those of every restoration.
     """
 
     step: str
@@ -98,10 +100,10 @@ _LISTENERS: list[Callable[[], None]] = []
 
 
 def register(step: Step) -> Step:
-    """Add a step; settings and options know it from now on.
+    """Add a step; settings and options include it from now on.
 
     Raises:
-        ValueError: when a step of that name is declared already.
+        ValueError: when there is a step of that name already.
     """
     if step.name in _STEPS:
         raise ValueError(f"the step '{step.name}' is declared twice")
@@ -113,10 +115,10 @@ def register(step: Step) -> Step:
 def method(
     step: str, name: str, *, weights: tuple[str, ...] = (), libraries: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Opening], Any]], Callable[[Opening], Any]]:
-    """Decorator: register the builder of a method under a step.
+    """Decorator: register the builder of a method for a step; see Method for the arguments.
 
     Raises:
-        ValueError: when the step has a method of that name already.
+        ValueError: when the step has a method of that name already, or the name is reserved.
     """
 
     def add(build: Callable[[Opening], Any]) -> Callable[[Opening], Any]:
@@ -130,7 +132,7 @@ def method(
 
 
 def remove(step: str, name: str | None = None) -> None:
-    """Take back a method, or with no name the whole step."""
+    """Remove a method, or the whole step when no name is given."""
     if name is not None:
         del _METHODS[step][name]
         return
@@ -174,7 +176,7 @@ def networks(*changes: Changes) -> list[str]:
 
 
 def on_change(listener: Callable[[], None]) -> None:
-    """Call a function now, and whenever a step is added or taken back."""
+    """Call a function now, and again whenever a step is added or removed."""
     _LISTENERS.append(listener)
     listener()
 

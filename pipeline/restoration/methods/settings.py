@@ -21,10 +21,10 @@ _TAKEN = frozenset((AUTO, NONE, CLASSICAL, LEARNT, *get_args(ClassicalName)))
 
 
 class Settings(StageParams):
-    """What a restored work depends on, beside its bytes, its mask, the models and the code.
+    """The settings that a result depends on, besides the work, its mask, the models and the code.
 
-    Beside the fields below it has one for each step of the registry, named like the step (the name of its
-    method), and the further settings that the step declares.
+    The registry adds fields to those below. Each step has a field of its name, which holds the name of the
+    method. Each further setting that a step declares is a field too.
     """
 
     mode: Mode
@@ -59,7 +59,7 @@ class Settings(StageParams):
 
     @property
     def chain(self) -> tuple[Step, ...]:
-        """The steps that are done, in order: those of `steps`, else of the mode; not those set to none."""
+        """The steps to run, in order: `steps`, else those of the mode; without steps that are set to none."""
         return tuple(
             step
             for step in chain(self.steps or MODES[self.mode])
@@ -68,7 +68,7 @@ class Settings(StageParams):
 
     @property
     def copies_what_has_no_mask(self) -> bool:
-        """Whether nothing can be done to a work that comes without a mask."""
+        """Whether the chain leaves a work without a mask unchanged, so that the run copies it."""
         return all(step.changes == "masked pixels" for step in self.chain)
 
     def value(self, name: str) -> Any:
@@ -76,7 +76,7 @@ class Settings(StageParams):
         return getattr(self, name)
 
     def method_of(self, step: Step) -> str:
-        """The name of the method that is set for a step."""
+        """The name of the method that the settings give for a step."""
         return str(self.value(step.name))
 
     def fallback_of(self, step: Step) -> str:
@@ -84,7 +84,7 @@ class Settings(StageParams):
         return str(self.value(step.fallback)) if step.fallback in step.settings else step.fallback
 
     def with_masks(self) -> Settings:
-        """The settings where masks are given: damage is looked for only where a method is named."""
+        """The settings for a run with masks: steps that find damage are off unless they name a method."""
         auto = [step for step in registry.steps() if step.changes == "mask" and self.method_of(step) == AUTO]
         return self.model_copy(update={step.name: NONE for step in auto})
 
@@ -103,7 +103,7 @@ class Settings(StageParams):
 
     @property
     def weights(self) -> Weights:
-        """Where trained models are found."""
+        """The folders that hold trained models."""
         return Weights(Path(self.trained), Path(self.pretrained))
 
 
@@ -111,7 +111,7 @@ _OWN = dict(Settings.model_fields)
 
 
 def _renew() -> None:
-    """Give `Settings` the fields of the steps that are registered now, behind those of the chain."""
+    """Give `Settings` the fields of all registered steps, after the fields `mode` and `steps`."""
     of_steps: dict[str, Any] = {}
     for step in registry.steps():
         of_steps |= {name: kind for name, (kind, _) in step.settings.items()} | {step.name: str}

@@ -12,17 +12,17 @@ from numpy.typing import NDArray
 from pipeline.restoration.methods.interface import Mask
 
 SHAPES = ("thin", "wide")
-THIN = 3.0  # pixels from the middle of a hole to its edge, at most, for it to count as thin
+THIN = 3.0  # pixels: a hole is thin where no pixel lies farther from its edge
 _DISC = int(THIN)
-_RIM = 8  # pixels around the middle of a patch that belong to it
+_RIM = 8  # pixels around the middle of a patch that also belong to the patch
 REACH = 16
 
 
 def by_shape(mask: Mask) -> dict[str, Mask]:
-    """A mask (H, W) parted into what is thin in it and what is wide."""
+    """Split a mask (H, W) into its thin and its wide part: 'thin' and 'wide', each (H, W)."""
     import cv2
 
-    # What is farther from the edge than THIN is what a disc of that radius fits around.
+    # A pixel lies farther than THIN from the edge where a disc of that radius fits into the hole.
     disc = np.hypot(*np.mgrid[-_DISC : _DISC + 1, -_DISC : _DISC + 1]) <= THIN
     padded = np.pad(mask.astype(np.uint8), _DISC, mode="edge")
     middle = np.asarray(cv2.erode(padded, disc.astype(np.uint8)))[_DISC:-_DISC, _DISC:-_DISC]
@@ -34,8 +34,8 @@ def by_shape(mask: Mask) -> dict[str, Mask]:
 
 
 def farther(mask: Mask, distance: float) -> Mask:
-    """The masked pixels that lie farther than a distance from the nearest one that is not masked."""
-    # A disc so large holds a whole block of a raster: where there is none, there is nothing to measure.
+    """The masked pixels (H, W) that lie farther than `distance` pixels from any unmasked pixel."""
+    # A disc of this radius contains a whole block of the grid. No block is fully masked: no pixel is so deep.
     block = int(distance / np.sqrt(2))
     ends = [(0, -size % block) for size in mask.shape]
     whole = np.pad(mask, ends, constant_values=True)
@@ -46,9 +46,10 @@ def farther(mask: Mask, distance: float) -> Mask:
 
 
 def depth(mask: Mask) -> NDArray[np.float32]:
-    """How far each masked pixel is from the nearest one that is not, in pixels; 0 outside the mask.
+    """The distance (H, W) of each masked pixel from the nearest unmasked one, in pixels; 0 outside the mask.
 
-    Beyond the picture's border there is nothing to fill from: it is no edge of a hole.
+    The picture's border does not count as an edge of a hole, because there are no pixels beyond it to fill
+    from. The distance is infinite where every pixel is masked.
     """
     import cv2
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pipeline.restoration.methods.registry import ORDER, Step, register, step
 
-ClassicalName = Literal["telea", "navier_stokes", "biharmonic", "tension"]  # fillers that need no network
-Mode = Literal["conserve", "enhance", "upscale"]  # of `MODES`
+ClassicalName = Literal["telea", "navier_stokes", "biharmonic", "tension"]  # fillers without a network
+Mode = Literal["conserve", "enhance", "upscale"]  # the keys of `MODES`
 JpegOutput = Literal["jpeg", "tiff"]
 
 DETECT = register(
@@ -58,11 +58,12 @@ MODES: Mapping[str, tuple[str, ...]] = {
 
 
 def chain(names: Sequence[str]) -> tuple[Step, ...]:
-    """The steps of a chain.
+    """The steps of a chain, from their names.
 
     Raises:
         PentimentoError: when a name is not known.
-        ValueError: when the chain makes no sense: a step twice, in a wrong order, or without use.
+        ValueError: when the chain is empty, holds a step twice or in the wrong order, or finds damage
+            without a step that fills it.
     """
     found = tuple(step(name) for name in names)
     if not found:
@@ -82,5 +83,5 @@ def chain(names: Sequence[str]) -> tuple[Step, ...]:
 
 
 def _phase(one: Step) -> int:
-    """Steps of whole pages may follow each other in any order, also where one changes the size."""
+    """The rank of a step in a chain. Steps that change the page or its size share one: any order is valid."""
     return min(ORDER.index(one.changes), ORDER.index("page"))

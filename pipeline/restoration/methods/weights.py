@@ -14,7 +14,7 @@ from pipeline.restoration.methods.measured import measured_weights
 class Weights:
     """Two folders that hold models and measurements by name: restorer, detector, methods.json …
 
-    trained: what the pipeline trained on the archive at hand; may lack some or all.
+    trained: models that the pipeline trained on this archive; some or all may be missing.
     pretrained: weights that come with Pentimento.
     """
 
@@ -26,7 +26,7 @@ class Weights:
         return any((folder / name).exists() for folder in (self.trained, self.pretrained))
 
     def find(self, name: str) -> Path:
-        """The folder of a model, or a file.
+        """The path of a model's folder or of a file; `trained` takes precedence.
 
         The trained one is preferred, unless `steps.json` beside it says that the other one is better.
 
