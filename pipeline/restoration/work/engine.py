@@ -25,24 +25,30 @@ from pipeline.restoration.work.work import Tree, Work, temporary_path
 
 
 class SourceChanged(ItemError):
-    """The source was altered while it was worked on; another run may find it settled."""
+    """Another process changed the source during the restoration; a later run may succeed."""
 
 
 def restore_work(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
-    """Restore one work: writes works/<name> and proof/<name>.json, wholly or not at all.
+    """Restore one work: write works/<name> and proof/<name>.json, each complete or not at all.
+
+    Args:
+        work: the work and its mask.
+        tree: the output tree.
+        kit: settings and opened methods.
 
     Returns:
-        A summary for the ledger: output names, sizes, hashes, megapixels, damage.
+        A summary for the ledger: output names, sizes, hashes, megapixels, and the damaged share of the
+        pixels.
 
     Raises:
-        ItemError: when the work cannot be restored; nothing is written then.
+        ItemError: when the work cannot be restored; no result is written then.
         OSError: when a file cannot be read or written.
     """
     digest = file_sha256(work.source)
     try:
         return _restore(work, digest, tree, kit)
     except ItemError:
-        # What was read as broken may have been half-written by someone else.
+        # A file that looks broken may have been only half-written by another process.
         _require_same(work.source, digest)
         raise
 
@@ -96,7 +102,7 @@ def _require_same(source: Path, digest: str) -> None:
 
 
 def _masks(path: Path | None, pages: int) -> list[tuple[Path, int] | None]:
-    """The page of a mask file for each page of a work."""
+    """For each page of a work, the mask file and its page; None for pages without a mask."""
     if path is None:
         return [None] * pages
     count = count_pages(path)
@@ -106,7 +112,7 @@ def _masks(path: Path | None, pages: int) -> list[tuple[Path, int] | None]:
 
 
 def _copy(file: ImageFile, target: Path, digest: str) -> Written:
-    """The source, byte for byte."""
+    """Copy the source byte for byte."""
     with file.path.open("rb") as source, target.open("wb") as handle:
         shutil.copyfileobj(source, handle, 1 << 20)
         handle.flush()

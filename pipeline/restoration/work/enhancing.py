@@ -14,10 +14,10 @@ from pipeline.restoration.methods.classical import lanczos
 from pipeline.restoration.methods.interface import Enhancer, Pixels, Preview, sound
 from pipeline.restoration.work.overview import reduce
 
-_SMALLEST = 256  # pixels of a tile's side: below that, context costs more than what is wanted
+_SMALLEST = 256  # pixels: least side of a tile; for smaller ones, most of the time goes into context
 _ALIGN = 64
 _SAMPLE = 256  # pixels of a sample's side
-_OVERVIEW = 512  # pixels of the longer side, at most
+_OVERVIEW = 512  # pixels: most of the longer side
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Improvement:
     """What a step did to a picture."""
 
     method: str
-    judged: Mapping[str, float | bool]  # what the picture set it to
+    judged: Mapping[str, float | bool]  # values that the method derived from the picture
     changed: bool = False  # whether any sample differs from the source's
     fallbacks: list[str] = field(default_factory=list)
 
@@ -38,14 +38,15 @@ def improve(
     side: int,
     luma_step: float | None = None,
 ) -> Improvement:
-    """Every pixel of `canvas` through a method, into `out`.
+    """Apply a method to every pixel of `canvas`, and write the result to `out`.
+
+    Alpha is copied; in a larger picture it is interpolated.
 
     Args:
         canvas: the picture.
-        out: a canvas of the same type, `method.scale` times as large. Alpha is kept; in a larger
-            picture it is interpolated.
-        method: what is wanted.
-        fallback: the classical method of the same scale; it takes the tiles where `method` fails.
+        out: a canvas of the same type, with sides `method.scale` times as long.
+        method: the method to apply.
+        fallback: the classical method of the same scale, for tiles where `method` fails.
         side: pixels of a tile's side in the larger of the two pictures.
         luma_step: see `preview_of`.
 
@@ -62,11 +63,11 @@ def improve(
 
 
 def preview_of(canvas: Canvas, luma_step: float | None = None) -> Preview:
-    """What methods are set by: the overview of a picture, and five samples of it spread over its area.
+    """The preview of a picture: its overview, and five samples spread over its area.
 
     Args:
         canvas: the picture.
-        luma_step: of the JPEG that it was read from, see Preview.
+        luma_step: mean quantisation step of the JPEG that the picture was read from, see Preview.
     """
     height, width, _ = canvas.shape
     factor = -(-max(height, width) // _OVERVIEW)
@@ -116,10 +117,10 @@ class _Run:
 
 
 def apply(method: Enhancer, pixels: Pixels) -> Pixels:
-    """A window (H, W, C) in [0, 1] of any size through a method: (H * scale, W * scale, C) in [0, 1].
+    """Apply a method to a window (H, W, C) in [0, 1] of any size: (H * scale, W * scale, C) in [0, 1].
 
     Raises:
-        StepFailed: when the method has no sound result.
+        StepFailed: when the method has no valid result.
     """
     height, width, channels = pixels.shape
     bottom, right = -height % method.multiple, -width % method.multiple

@@ -21,13 +21,16 @@ from pipeline.restoration.methods.interface import Filler, FillFailed, Mask, Pix
 from pipeline.restoration.methods.shapes import REACH, SHAPES, by_shape, depth, farther
 from pipeline.restoration.work.overview import Overview, reduce
 
-DEEP = 96  # pixels from paint: farther inside a hole, the reduced picture's filling is taken
-_ALIGN = 64  # windows begin at multiples of it: networks see the same raster whatever the tile
+DEEP = 96  # pixels from paint; deeper pixels of a hole come from the reduced picture's filling
+_ALIGN = 64  # windows begin at multiples of it, so a network's grid does not depend on the tiles
 
 
 @dataclass
 class Account:
-    """What was filled by which method, and which methods failed."""
+    """Counts of pixels that each method filled, and notes of methods that failed.
+
+    pixels: hole shape -> name of the method -> number of pixels.
+    """
 
     pixels: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     fallbacks: list[str] = field(default_factory=list)
@@ -50,7 +53,7 @@ class Account:
         return {method for counts in self.pixels.values() for method in counts}
 
     def as_dict(self) -> dict[str, Any]:
-        """For the sidecar."""
+        """The fields of the sidecar."""
         shapes = {
             shape: {"pixels_by_method": self.pixels[shape]} for shape in SHAPES if self.pixels.get(shape)
         }
@@ -71,11 +74,11 @@ def fill(
     Args:
         canvas: the picture; its alpha is not touched.
         mask: (H, W, 1), 255 where the picture is to be filled.
-        methods: what fills which hole.
-        fallback: fills where they fail.
+        methods: the fillers for each shape and kind of hole.
+        fallback: fills where another filler fails.
         tile: pixels of a tile's side.
-        account: takes what was done.
-        kind: the kind of damage, where the mask says it.
+        account: records which method filled how many pixels.
+        kind: the kind of damage, where the mask states it.
 
     Raises:
         ItemError: when no method can fill a hole.
@@ -102,7 +105,7 @@ class _Filling:
         run_tiles((height, width, self.canvas.colours), grid, self._tile, self._put)
 
     def _tile(self, tile: Tile) -> Values | None:
-        # Most tiles of most pictures: a look at the mask is all that they cost.
+        # Most tiles have no hole, and reading the mask is cheap.
         if not self.mask.read(tile.used).any():
             return None
         hole = self.mask.read(tile.window)[..., 0] > 0
@@ -124,8 +127,8 @@ class _Filling:
             for shape in shapes:
                 self.account.add(shape, method, int((parts[shape] & own).sum()))
         if smooth is not None:
-            # Half-way in, where what a method makes of the paint's side and of the deep side meet, the
-            # smooth filling has taken over altogether.
+            # A filler continues the paint from one side and the deep pixels from the other. They meet
+            # half-way. From there inwards, only the smooth filling counts.
             near = np.clip(2 - 2 * depth(~far) / DEEP, 0, 1)[..., None]
             pixels += np.where(hole[..., None], near * near * (3 - 2 * near) * (smooth - pixels), 0)
         return pixels[tile.inner]
@@ -139,9 +142,10 @@ class _Filling:
         return needed
 
     def _fill(self, filler: Filler, part: Mask, hole: Mask, pixels: Pixels) -> str:
-        """Fill some pixels of a window, in place: no filler looks at what is in a hole.
+        """Fill some pixels of a window, in place; fillers ignore the values in holes.
 
-        Returns: the method's name.
+        Returns:
+            The name of the method that filled them.
         """
         window = _around(part, max(DEEP, filler.reach, self.fallback.reach))
         filled, method = self._attempt(filler, pixels[window], hole[window], part[window])
@@ -169,7 +173,7 @@ class _Filling:
         self.canvas.write(window, pixels)
 
     def _overview(self) -> Overview:
-        """The picture reduced in size, its holes filled; made when the first deep hole is met."""
+        """The reduced picture with filled holes; it is made at the first deep hole."""
         if self.overview is None:
             reduced = reduce(self.canvas, self.mask)
             unknown = reduced.unknown
@@ -179,7 +183,7 @@ class _Filling:
 
 
 def _around(part: Mask, reach: int) -> Window:
-    """The window around what is True, with context, that begins at multiples of `_ALIGN`."""
+    """The window around the True pixels with `reach` pixels of context, aligned to `_ALIGN` at its start."""
     rows, columns = (np.flatnonzero(part.any(axis=axis)) for axis in (1, 0))
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     left, right = int(columns[0]), int(columns[-1]) + 1

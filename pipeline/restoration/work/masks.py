@@ -24,17 +24,17 @@ from pipeline.archive.tiling import Grid
 from pipeline.errors import StepFailed
 from pipeline.restoration.methods.interface import Detector, Mask, Position
 
-_CELL = 2048  # pixels of a side of what the detector is asked about at a time
+_CELL = 2048  # pixels: side of the detector's windows, without context
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What is known of the pixels to fill."""
+    """The number, origin and kind of the pixels to fill."""
 
-    pixels: int  # how many are masked
+    pixels: int  # number of masked pixels
     origin: str  # 'given', 'detected', 'given and detected' or 'none'
     kind: str | None
-    fallbacks: tuple[str, ...] = ()  # where a detector failed and another took over
+    fallbacks: tuple[str, ...] = ()  # notes of detectors that failed and were replaced
 
 
 def find_damage(
@@ -43,16 +43,17 @@ def find_damage(
     given: tuple[Path, int] | None,
     detectors: Sequence[tuple[Detector, Detector]],
 ) -> Damage:
-    """Put the damage of a picture into `mask`.
+    """Write the damage of a picture into `mask`.
 
     Args:
         canvas: the picture.
-        mask: (H, W, 1) uint8, all 0; becomes 255 where there is damage.
-        given: a mask file and which of its pages, or None.
-        detectors: what looks for damage, each with the detector that takes over where it fails.
+        mask: (H, W, 1) uint8, all 0; the function sets damaged pixels to 255.
+        given: a mask file and the number of its page, or None.
+        detectors: each detector with the fallback for windows where it fails.
 
     Raises:
-        ItemError: when the given mask is no picture, or of another size.
+        ItemError: when the given mask is not a picture, or has another size.
+        StepFailed: when a fallback fails too.
     """
     origins, kind, fallbacks = [], None, []
     if given is not None:
@@ -67,7 +68,7 @@ def find_damage(
 
 
 def write_mask(path: Path, mask: Mask, kind: str | None = None) -> None:
-    """Write a mask (H, W) as PNG, with the kind of damage that it marks."""
+    """Write a mask (H, W) as PNG, with the kind of its damage in the text chunk `kind`."""
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()

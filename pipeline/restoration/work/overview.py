@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 from pipeline.archive.canvas import BAND, Canvas, Window
 from pipeline.restoration.methods.interface import Mask, Pixels
 
-SIDE = 1024  # pixels of the longer side, at most
+SIDE = 1024  # pixels: most of the longer side
 
 
 @dataclass(frozen=True)
 class Overview:
-    """A reduced picture: each of its pixels is the mean of the known ones in a square of the original.
+    """A reduced picture: each pixel is the mean of the known pixels in a square of the original.
 
-    pixels: (h, w, C) in [0, 1], without alpha; 0 where nothing is known.
+    pixels: (h, w, C) in [0, 1], without alpha; 0 where `unknown` is True.
     unknown: (h, w), True where a square holds no known pixel.
     factor: pixels of a square's side.
     """
@@ -27,7 +27,7 @@ class Overview:
     factor: int
 
     def sample(self, window: Window) -> Pixels:
-        """A window of the original at full size, interpolated linearly."""
+        """A window of the original at full size (H, W, C) in [0, 1], by linear interpolation."""
         rows, columns = (
             self._positions(side, size) for side, size in zip(window, self.pixels.shape[:2], strict=True)
         )
@@ -47,12 +47,13 @@ class Overview:
 
 
 def reduce(canvas: Canvas, mask: Canvas | None = None, factor: int | None = None) -> Overview:
-    """The overview of a canvas, without the pixels that a mask (0 or 255) covers.
+    """Reduce a canvas to its overview; pixels under the mask count as unknown.
 
     Args:
         canvas: the picture.
-        mask: (H, W, 1), 255 where the picture is not known, or None.
-        factor: default: the smallest power of two, from 4, that brings the longer side to `SIDE`.
+        mask: (H, W, 1), 0 or 255; 255 where the picture is unknown. None: all pixels are known.
+        factor: pixels of a square's side. None: the smallest power of two, at least 4, for which the longer
+            side is at most `SIDE` pixels.
     """
     height, width, _ = canvas.shape
     if factor is None:

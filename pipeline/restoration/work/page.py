@@ -26,9 +26,9 @@ from pipeline.restoration.work.quantisation import luma_step
 
 @dataclass(frozen=True)
 class Result:
-    """What the chain made of a page."""
+    """The result of the chain for a page."""
 
-    new: NewPage | None  # None: the page stays as it is
+    new: NewPage | None  # None: the page stays unchanged
     damage: Damage
     improvements: tuple[Improvement, ...] = ()  # of the steps that may change the whole page, in order
 
@@ -47,24 +47,25 @@ def restore_page(
     partial: Path,
     stack: ExitStack,
 ) -> Result:
-    """Read one page and put it through the chain.
+    """Read one page and apply the chain to it.
 
     Args:
         file: the work.
-        number: of the page.
-        given: a mask file and which of its pages, or None.
-        kit: what it is restored with.
-        account: takes note of what was done.
-        partial: folder for files in the making.
+        number: the page's number, from 0.
+        given: a mask file and the number of its page, or None.
+        kit: settings and opened methods.
+        account: records what the fillers did, and which methods failed.
+        partial: folder for temporary files.
         stack: closes the canvases of the result.
 
     Raises:
-        ItemError: when the page cannot be read, or more of it is damaged than is allowed.
+        ItemError: when the page cannot be read, its damage exceeds `max_damage`, or a step and its fallback
+            fail.
     """
     page, settings = file.pages[number], kit.settings
     canvas = stack.enter_context(Canvas(page.shape, page.dtype, page.colours, partial))
     mask = stack.enter_context(Canvas((page.height, page.width, 1), np.uint8, 1, partial))
-    decode(file, number, canvas)  # also where there is nothing to do: a cut-off file is no good copy
+    decode(file, number, canvas)  # even for pages without a step: decoding finds truncated files
     damage = _damage(canvas, mask, given, kit)
     account.fallbacks += damage.fallbacks
     share = damage.pixels / (page.width * page.height)
@@ -73,7 +74,7 @@ def restore_page(
         raise ItemError(f"has {share:.1%} damage; more than max_damage ({limit:.0%}) is not invented")
     for link in kit.links("masked pixels") if damage.pixels else ():
         fill(canvas, mask, link.method, link.fallback, settings.tile, account, damage.kind)
-    # A new JPEG with the source's tables would fall back into its steps: worse than left alone.
+    # With the source's tables, a new JPEG would lose the same again: worse than an unchanged picture.
     step = _luma_step(file) if settings.jpeg_output == "tiff" else None
     whole, improvements = canvas, list[Improvement]()
     for link in kit.links("page", "size"):
@@ -96,7 +97,7 @@ def restore_page(
 
 
 def _damage(canvas: Canvas, mask: Canvas, given: tuple[Path, int] | None, kit: Kit) -> Damage:
-    """The damage that the chain fills; none, where it has no step for that."""
+    """The damage for the chain to fill; no damage when no step of the chain fills."""
     if not kit.links("masked pixels"):
         return Damage(0, "none", None)
     return find_damage(canvas, mask, given, [(link.method, link.fallback) for link in kit.links("mask")])

@@ -10,19 +10,19 @@ from pipeline.archive.formats import jpeg_file
 from pipeline.archive.formats.slices import Content
 from pipeline.errors import ItemError
 
-_FIRST = 1 << 18  # bytes that are read at first
+_FIRST = 1 << 18  # bytes of the first read
 
 
 def luma_step(content: Content) -> float | None:
     """The mean of the 64 quantisation steps of a JPEG's first component, in levels of 8 bit.
 
-    As a rule the first quarter of a megabyte is read.
+    The function usually reads the first 256 KiB only.
 
     Args:
         content: a whole file of any kind.
 
     Returns:
-        None for what is no JPEG, one of several scans, or one whose tables are missing or broken.
+        The mean step; None when the file is not a JPEG, has several scans, or has no valid tables.
     """
     if sniff(content[:16]) != "jpeg":
         return None
@@ -31,7 +31,7 @@ def luma_step(content: Content) -> float | None:
         try:
             file = jpeg_file.parse(content[:size])
             break
-        except ItemError:  # its tables lie further on, or there are none
+        except ItemError:  # the tables lie further on, or do not exist
             if size >= len(content):
                 return None
             size *= 8

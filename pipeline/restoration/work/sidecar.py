@@ -28,7 +28,18 @@ def sidecar(
     made_by: str | None,
     kit: Kit,
 ) -> dict[str, Any]:
-    """The sidecar's content; docs/formats.md describes each field."""
+    """The sidecar's content; docs/formats.md describes each field.
+
+    Args:
+        work: the work and its mask.
+        file: the opened source.
+        digests: SHA-256 of the source and of the mask file, or None without one.
+        pages: the result for each page of the file.
+        account: what the fillers did, and which methods failed.
+        written: the output file.
+        made_by: the IPTC digital source type, see statements.source_type.
+        kit: settings and opened methods.
+    """
     masked = sum(page.damage.pixels for page in pages)
     total = sum(page.width * page.height for page in file.pages)
     first = pages[0].damage
@@ -97,7 +108,7 @@ def _page(page: Page, result: Result) -> dict[str, Any]:
 
 
 def write_sidecar(path: Path, value: dict[str, Any], partial: Path) -> None:
-    """Write a sidecar through the folder for files in the making."""
+    """Write a sidecar to a temporary file in `partial`, then move it into place."""
     temporary = temporary_path(path, partial)
     write_json(temporary, value)
     temporary.replace(path)

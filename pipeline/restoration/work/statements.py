@@ -23,7 +23,7 @@ EDITED_BY_ALGORITHM = _SCHEME + "algorithmicallyEnhanced"  # by an algorithm tha
 
 
 def statement(pages: Sequence[Result]) -> str:
-    """One sentence or two on what the file is."""
+    """The sidecar's statement: one or two sentences on what the file is."""
     new = [page.new for page in pages if page.new is not None]
     if not new:
         return _UNCHANGED
@@ -31,9 +31,9 @@ def statement(pages: Sequence[Result]) -> str:
 
 
 def source_type(account: Account, pages: Sequence[Result], kit: Kit) -> str | None:
-    """The IPTC digital source type of a work; None for one that stays as it is.
+    """The IPTC digital source type of a work; None for a work that stays unchanged.
 
-    It is a model's work when a model made pixels, not when one merely found where the damage is.
+    It names a trained model when a model computed pixels. A model that only detected damage does not count.
     """
     if all(page.new is None for page in pages):
         return None

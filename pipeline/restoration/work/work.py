@@ -12,10 +12,12 @@ from pipeline import paths
 
 @dataclass(frozen=True)
 class Work:
-    """One work: where it lies, what it is called, and its mask file, if there is one.
+    """One work: its file, its name, and its mask file.
 
-    path: relative to the archive, encoded (see runs.names): what sidecars and journals call it.
-    shortened: its name in the output tree, where `path` is too long for a file system; else None.
+    source: the file.
+    path: the encoded path relative to the archive (see runs.names); sidecars and journals use it.
+    mask: the mask file; None without one.
+    shortened: the name in the output tree where `path` is too long for a file system; else None.
     """
 
     source: Path
@@ -25,17 +27,17 @@ class Work:
 
     @property
     def name(self) -> str:
-        """The work's name in the output tree, without what a new format adds."""
+        """The work's name in the output tree, without the suffix that a new format adds."""
         return self.shortened or self.path
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Where the results of a run go."""
+    """The folders for the results of a run."""
 
     works: Path
     proof: Path
-    partial: Path  # files in the making, on the same file system
+    partial: Path  # temporary files, on the same file system
 
     @classmethod
     def at(cls, out: Path) -> Tree:
@@ -44,6 +46,6 @@ class Tree:
 
 
 def temporary_path(target: Path, partial: Path) -> Path:
-    """Where a file is made before it is moved to `target`: in the folder `partial`, which is made."""
+    """A path in the folder `partial` for writing a file before it moves to `target`; creates the folder."""
     partial.mkdir(parents=True, exist_ok=True)
     return partial / f"{hashlib.sha256(os.fsencode(target)).hexdigest()[:16]}-{os.getpid()}"
