@@ -21,36 +21,36 @@ KINDS = ("restored", "copied")
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of one worker."""
+    """Seconds that one worker needs."""
 
-    work: float  # of each work: opening, writing, flushing to disk
-    megapixel: float
+    work: float  # for each work: opening, writing, flushing to disk
+    megapixel: float  # for each megapixel
 
     def seconds(self, works: int, megapixels: float) -> float:
-        """Of so much work."""
+        """Seconds for a number of works and megapixels."""
         return works * self.work + megapixels * self.megapixel
 
     def plus(self, other: Pace) -> Pace:
-        """Both, one after the other."""
+        """The pace of both tasks, one after the other."""
         return Pace(self.work + other.work, self.megapixel + other.megapixel)
 
 
 TYPICAL = {"restored": Pace(0.012, 0.42), "copied": Pace(0.008, 0.02)}
-OPENING = 0.002  # what a step that looks at all of a work adds to each, beside its seconds a megapixel
-MODEL = Pace(0.02, 0.3)  # what a network adds to a damaged one
-_STARTING = 1.5  # seconds until the first work is begun
+OPENING = 0.002  # seconds that each step on whole pictures adds to a work, besides its time a megapixel
+MODEL = Pace(0.02, 0.3)  # time that a network adds to a damaged work
+_STARTING = 1.5  # seconds until the first work begins
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What makes works slow or fast."""
+    """The steps and models that determine the time of a work."""
 
-    steps: dict[str, int]  # those that look at the whole picture: how many times larger their result is
-    models: list[str]  # networks among the methods
+    steps: dict[str, int]  # steps on whole pictures -> factor by which their result's sides are longer
+    models: list[str]  # methods with a network
 
     @classmethod
     def of(cls, kit: Kit) -> Recipe:
-        """Of the methods that works are restored with."""
+        """The recipe of a kit."""
         larger, steps = 1, {}
         for link in kit.links("mask", "page", "size"):
             larger *= getattr(link.method, "scale", 1)
@@ -58,7 +58,7 @@ class Recipe:
         return cls(steps, sorted(kit.models))
 
     def pace(self, kind: str) -> Pace:
-        """Of a typical machine, for works that are 'restored' or 'copied'."""
+        """The pace of a typical machine for works that are 'restored' or 'copied'."""
         pace = TYPICAL[kind]
         for name, larger in self.steps.items():
             pace = pace.plus(Pace(OPENING, step(name).seconds * larger**2))
@@ -67,7 +67,7 @@ class Recipe:
 
 @dataclass
 class Spent:
-    """What works of one kind took, added up over all workers."""
+    """The time that works of one kind took, summed over all workers."""
 
     works: int = 0
     megapixels: float = 0.0
@@ -82,7 +82,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Estimate:
-    """How long, and how that is known."""
+    """The estimated seconds, and a text that says what the estimate is based on."""
 
     seconds: float
     based_on: str
@@ -94,18 +94,18 @@ def nothing_spent() -> dict[str, Spent]:
 
 
 def noted(recipe: Recipe, spent: dict[str, Spent]) -> dict[str, Any]:
-    """What the run log keeps for later estimates."""
+    """The fields of the run log that later estimates use."""
     kinds = {kind: asdict(account) for kind, account in spent.items()}
     return {"machine": platform.node(), "recipe": asdict(recipe), "spent": kinds}
 
 
 def estimate(plan: Plan, recipe: Recipe, workers: int, runs: Sequence[dict[str, Any]]) -> Estimate:
-    """How long a plan will take with so many workers.
+    """Estimate how long a plan takes.
 
     Args:
-        plan: what is to be done. Works that are looked through are taken for damaged.
-        recipe: how; runs with another one tell nothing.
-        workers: works restored side by side.
+        plan: the works to restore. Works that steps search for damage count as damaged.
+        recipe: steps and models of the run; runs with another recipe are ignored.
+        workers: number of works restored in parallel.
         runs: lines of the run log about finished runs, oldest first.
     """
     if not plan.shards:
@@ -123,7 +123,7 @@ def estimate(plan: Plan, recipe: Recipe, workers: int, runs: Sequence[dict[str, 
 
 
 def _learn(recipe: Recipe, runs: Sequence[dict[str, Any]]) -> tuple[dict[str, float], int]:
-    """How many times longer than on a typical machine works took, by kind, and of how many that is known."""
+    """For each kind, the time of earlier works over that of a typical machine; and the number of works."""
     factors: dict[str, float] = {}
     known = 0
     for run in reversed(runs):

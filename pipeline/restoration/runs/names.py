@@ -12,22 +12,22 @@ import os
 import re
 from urllib.parse import unquote_to_bytes
 
-LONGEST = 230  # bytes of an encoded part: 255 less ".tif.json" and what other systems append
+LONGEST = 230  # bytes of an encoded part: 255 minus ".tif.json" and room for suffixes of other systems
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f%\\]|[\udc80-\udcff]")
 
 
 def encode(relative: str) -> str:
-    """The output name of a source's relative POSIX path (with surrogate escapes), in full length."""
+    """Encode a source's relative POSIX path (with surrogate escapes), without shortening it."""
     return _UNSAFE.sub(_percent, relative)
 
 
 def decode(encoded: str) -> str:
-    """The source name that `encode` was given."""
+    """The source path of a name that `encode` returned."""
     return os.fsdecode(unquote_to_bytes(encoded.encode()))
 
 
 def output_name(relative: str) -> str:
-    """The output name of a source's relative path, each part short enough for a file system."""
+    """The output name of a source's relative path, with each part at most `LONGEST` bytes long."""
     return "/".join(_shorten(part) for part in encode(relative).split("/"))
 
 

@@ -20,23 +20,23 @@ from pipeline.restoration.work.work import Tree
 
 @dataclass(frozen=True)
 class Orphan:
-    """A work that is gone, and what is left of it in the output tree."""
+    """A work that is gone from the source, and its files in the output tree."""
 
     path: str  # encoded
-    output: str  # below works; "" = no result of its own
-    proof: str  # below proof
+    output: str  # path below works; "" = no result of its own
+    proof: str  # path below proof
 
 
 def find_orphans(
     request: Request, seen: Ledger, here: Collection[str], closed: Iterable[str]
 ) -> list[Orphan]:
-    """Works that the ledger knows and the source has no longer, sorted by path.
+    """Works that the ledger knows and the source no longer has, sorted by path.
 
     Args:
-        request: works that its patterns leave out are not asked about.
-        seen: the ledger of what was seen.
-        here: encoded paths that the source has.
-        closed: folders that could not be looked into: what lies below them may still be there.
+        request: the run; works that its patterns exclude are not checked.
+        seen: the ledger's space `seen`.
+        here: encoded paths of the works in the source.
+        closed: unreadable folders; works below them may still exist, so they are no orphans.
     """
     shut = tuple(f"{folder}/" if folder else "" for folder in closed)
     missing = []
@@ -44,7 +44,7 @@ def find_orphans(
         relative = names.decode(path)
         unsure = relative.startswith(shut) if shut else False
         if not unsure and selected(relative, request.include, request.exclude):
-            # A file that is there, but is no image any more, is not gone.
+            # A file that still exists, but is no longer an image, is not gone.
             missing += [] if os.path.lexists(request.source / relative) else [path]
     if not missing:
         return []
@@ -59,9 +59,12 @@ def find_orphans(
 
 
 def put_aside(out: Path, gone: Iterable[Orphan], seen: Ledger) -> int:
-    """Move what is left of gone works to OUT/.pentimento/removed/NNNN, and forget them; returns how many.
+    """Move the files of gone works to OUT/.pentimento/removed/NNNN, and remove them from the ledger.
 
-    A run that is killed meanwhile is gone on with by the next one. Nothing is deleted.
+    When the run is killed meanwhile, the next run continues. The function deletes no file.
+
+    Returns:
+        The number of gone works.
     """
     tree, gone = Tree.at(out), list(gone)
     shelf = _next_folder(out / paths.OUTPUT_STATE / "removed")
@@ -77,7 +80,7 @@ def put_aside(out: Path, gone: Iterable[Orphan], seen: Ledger) -> int:
 
 
 def write_list(out: Path, gone: Iterable[Orphan]) -> None:
-    """Write gone.csv: every gone work whose results are kept, and the name of its result."""
+    """Write gone.csv: one row for each gone work with its path and the name of its result."""
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["path", "output"])

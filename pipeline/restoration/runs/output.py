@@ -17,10 +17,11 @@ from pipeline.errors import PentimentoError
 
 
 def check_folders(source_folder: Path, out_folder: Path, masks: Path | None) -> None:
-    """Refuse folders that cannot be worked with, before anything is written.
+    """Check the folders of a run before it writes anything.
 
     Raises:
-        PentimentoError: when one is missing, lies in another, or cannot be written.
+        PentimentoError: when the source or the masks are missing, the output lies in one of them or contains
+            the source, or the output cannot be written.
     """
     for what, folder in (("source", source_folder), ("masks", masks)):
         if folder is not None and not folder.is_dir():
@@ -49,16 +50,16 @@ def quarantine(out: Path) -> Path:
 
 
 def gone_list(out: Path) -> Path:
-    """The table of works that are in the output tree and no longer in the source."""
+    """The table of works that are in the output tree but no longer in the source."""
     return out / paths.OUTPUT_STATE / "gone.csv"
 
 
 @contextmanager
 def lock(out: Path) -> Iterator[None]:
-    """Own an output folder while the block runs; the lock dies with the process.
+    """Lock an output folder while the block runs; the lock ends with the process.
 
     Raises:
-        PentimentoError: when another run owns it, or it cannot be written.
+        PentimentoError: when another run holds the lock, or the folder cannot be written.
     """
     folder = out / paths.OUTPUT_STATE
     try:
@@ -85,8 +86,8 @@ def lock(out: Path) -> Iterator[None]:
 
 
 def tells_case_apart(out: Path) -> bool:
-    """Whether the file system of an output folder keeps `A` and `a` apart; True where nothing is yet."""
-    return not (out / paths.OUTPUT_STATE / "LOCK").exists()  # `lock` is there in every output folder
+    """Whether the output's file system is case-sensitive; True when the output folder does not exist yet."""
+    return not (out / paths.OUTPUT_STATE / "LOCK").exists()  # every output folder has a file `lock`
 
 
 def ledger_path(out: Path) -> Path:
@@ -95,23 +96,23 @@ def ledger_path(out: Path) -> Path:
 
 
 def log(out: Path, lines: Sequence[dict[str, Any]]) -> None:
-    """The run log: what was recorded when; never part of a result."""
+    """Append lines with the current time (UTC) to the run log, which no result depends on."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     with log_path(out).open("a", encoding="utf-8") as handle:
         handle.writelines(json.dumps({"time": stamp, **line}) + "\n" for line in lines)
 
 
 def finished_runs(out: Path) -> list[dict[str, Any]]:
-    """The lines of the run log about finished runs, oldest first: each holds `finished`, the summary.
+    """The lines of the run log about finished runs, oldest first; `finished` holds each run's summary.
 
-    Damaged lines are passed over, since nothing but an estimate depends on them.
+    Damaged lines are skipped, because only estimates depend on them.
     """
     path = log_path(out)
     if not path.exists():
         return []
     found = []
     for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if '"finished"' not in text:  # most lines: one for each work
+        if '"finished"' not in text:  # most lines: the log has one for each work
             continue
         try:
             line = json.loads(text)

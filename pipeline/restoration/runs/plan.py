@@ -25,50 +25,50 @@ from pipeline.restoration.runs.scan import Found, Masks, Scan, Stat, match_masks
 from pipeline.restoration.runs.shard import Shard
 from pipeline.restoration.work.work import Tree, Work
 
-_WORKS_PER_SHARD = 64  # so that tiny works are noted in the ledger often enough, too
-_SHARDS_PER_WORKER = 4  # so that workers end at about the same time
-_LEAST = 1.5  # megapixels of a shard: fewer take less time than a process does to start
-_PER_WORK = 0.02  # megapixels that a work costs beside its own
-_BYTES_PER_MEGAPIXEL = 1.5e6  # a guess for files whose header says nothing
+_WORKS_PER_SHARD = 64  # so that the ledger also records tiny works often enough
+_SHARDS_PER_WORKER = 4  # so that all workers end at about the same time
+_LEAST = 1.5  # megapixels of a shard: fewer take less time than starting a process
+_PER_WORK = 0.02  # megapixels that a work costs besides its own
+_BYTES_PER_MEGAPIXEL = 1.5e6  # an estimate for files with an unreadable header
 
 
 @dataclass(frozen=True)
 class Load:
-    """How much work there is."""
+    """A number of works, with their megapixels and bytes."""
 
     works: int = 0
-    megapixels: float = 0.0  # by the headers
+    megapixels: float = 0.0  # from the headers
     bytes: int = 0
 
     def plus(self, megapixels: float, size: int) -> Load:
-        """With one more work."""
+        """The load with one more work."""
         return Load(self.works + 1, self.megapixels + megapixels, self.bytes + size)
 
 
 @dataclass
 class Plan:
-    """What there is, what is known, and what is to be done."""
+    """The works of an archive, the known results, and the shards to process."""
 
-    works: int = 0  # chosen by the request, readable or not
+    works: int = 0  # selected by the request, readable or not
     known: int = 0
     failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
     gone: list[Orphan] = field(default_factory=list)
     without_mask: int = 0
     shards: list[Shard] = field(default_factory=list)
-    damaged: Load = field(default_factory=Load)  # works to do that have a mask, or are looked through
+    damaged: Load = field(default_factory=Load)  # works to do, with a mask or for steps that need none
     whole: Load = field(default_factory=Load)  # works to do that can only be copied
 
     @property
     def megapixels(self) -> float:
-        """Of all works that are to be done."""
+        """Megapixels of all works to do."""
         return self.damaged.megapixels + self.whole.megapixels
 
 
 def look_through(request: Request) -> tuple[Scan, Masks]:
-    """What the archive holds, and the masks of its works.
+    """Scan the archive, and find the masks of its works.
 
     Raises:
-        PentimentoError: when there is no work, or not one mask belongs to a work.
+        PentimentoError: when there is no work, or no mask belongs to a work.
     """
     found = scan(request.source, request.include, request.exclude)
     if not found.works and not found.unreadable:
@@ -87,9 +87,9 @@ def look_through(request: Request) -> tuple[Scan, Masks]:
 
 
 def expect(request: Request, found: Scan, workers: int) -> int:
-    """How many of the workers will have a shard for certain: judged by works whose path is new.
+    """The number of workers that will certainly have a shard, from the works with a new path.
 
-    It takes a glance at the ledger, before the methods are loaded, so that processes can start meanwhile.
+    It only lists the ledger's paths. It runs before the methods are loaded, so processes can start meanwhile.
 
     Raises:
         PentimentoError, sqlite3.Error: when the ledger cannot be read.
@@ -108,12 +108,12 @@ def make_plan(
     """Compare the archive with the ledger.
 
     Args:
-        request: what is asked for.
-        space: the fingerprint of settings, methods, model and code.
+        request: the run.
+        space: the fingerprint of settings, methods, models and code.
         found: the archive's works.
-        masks: their masks.
-        seen: the ledger's space `seen`; None where there is no ledger yet.
-        workers: how many will share the shards.
+        masks: the masks of the works.
+        seen: the ledger's space `seen`; None when there is no ledger yet.
+        workers: number of workers that share the shards.
     """
     plan = Plan()
     plan.failures = {names.encode(path): reason for path, reason in found.unreadable.items()}
@@ -133,7 +133,7 @@ def make_plan(
 
 
 def _refused(request: Request, encoded: Mapping[str, Found], masks: Masks) -> dict[str, str]:
-    """Works that cannot be restored whatever they hold: by their mask, or by their name."""
+    """Works that the run refuses because of their mask or their name: encoded path -> reason."""
     refused = {names.encode(relative): reason for relative, reason in masks.failures.items()}
     if request.settings.jpeg_output == "tiff":
         taken = {names.output_name(work.relative) for work in encoded.values()}
@@ -144,7 +144,7 @@ def _refused(request: Request, encoded: Mapping[str, Found], masks: Masks) -> di
 
 
 def _one_on_this_disk(out: Path, encoded: Mapping[str, Found]) -> dict[str, str]:
-    """Works whose names differ in case only, where the output's file system takes them for one."""
+    """Works whose names differ only in case, when the output's file system is not case-sensitive."""
     first: dict[str, str] = {}
     clashes: dict[str, str] = {}
     for path in encoded:
@@ -160,7 +160,7 @@ def _one_on_this_disk(out: Path, encoded: Mapping[str, Found]) -> dict[str, str]
 def _unfinished(
     plan: Plan, request: Request, space: str, works: Mapping[str, Found], masks: Masks, seen: Ledger
 ) -> list[Found]:
-    """The works that the ledger does not know as they are, or whose output is gone or altered."""
+    """The works that are new or changed since the ledger's entry, or whose output is missing or changed."""
     known = {path: entry.value for path, entry in seen.get(works).items()}
     keys = {}
     for path, before in known.items():
@@ -183,7 +183,7 @@ def _unfinished(
 
 
 def _as_before(request: Request, work: Found, masks: Masks, before: Mapping[str, Any]) -> bool:
-    """Whether a work and its mask are what they were when it was last worked on."""
+    """Whether a work and its mask are unchanged since the work was last processed."""
     now = [work.size, work.mtime_ns]
     if now != before["stat"] and not _same(request.source / work.relative, now, before, "stat", "sha256"):
         return False
@@ -195,14 +195,14 @@ def _as_before(request: Request, work: Found, masks: Masks, before: Mapping[str,
 
 
 def _same(path: Path, now: Stat, before: Mapping[str, Any], stat: str, digest: str) -> bool:
-    """Whether a file with another time holds the same bytes."""
+    """Whether a file with another modification time holds the same bytes."""
     if before[stat] is None or now[0] != before[stat][0] or not os.access(path, os.R_OK):
         return False
     return bool(file_sha256(path) == before[digest])
 
 
 def result_key(path: str, seen: Mapping[str, Any]) -> str:
-    """What a result depends on, beside the settings: the work's bytes, its path, and its mask's bytes."""
+    """The key of a result in the ledger: hash of the work, its path, and hash of its mask."""
     return f"{seen['sha256']}:{path}:{seen['mask_sha256'] or ''}"
 
 
@@ -210,7 +210,7 @@ def _intact(roots: tuple[str, str], value: Mapping[str, Any]) -> bool:
     for root, name in zip(roots, ("output", "proof"), strict=True):
         path = root + value[name]
         try:
-            found = os.stat(path)  # noqa: PTH116  a Path for each of ten thousand works costs more
+            found = os.stat(path)  # noqa: PTH116  a Path for each of ten thousand works is slow
         except OSError:
             return False
         stat = [found.st_size, found.st_mtime_ns]
@@ -225,7 +225,7 @@ def _work(source: Path, relative: str, masks: Masks) -> Work:
 
 
 def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, workers: int) -> list[Shard]:
-    """The works in order, cut so that there is enough to share out and not too much to lose."""
+    """Divide the works, in order, into shards for all workers; a killed worker loses only a small one."""
     settings = request.settings
     works = []
     for found in todo:
@@ -249,21 +249,21 @@ def _shards(plan: Plan, request: Request, todo: Sequence[Found], masks: Masks, w
 
 
 def _limit(cost: float, workers: int, most: float) -> float:
-    """Megapixels of a shard, so that all who work on `cost` megapixels end at about the same time."""
+    """Megapixels of a shard with which all workers end at about the same time; `cost`: all megapixels."""
     count, hands = _parts(cost, workers, most)
     even = cost / (hands * math.ceil(count / hands))
-    return even * (1 + 1e-9)  # sums of many costs are not exact
+    return even * (1 + 1e-9)  # tolerance: sums of many costs are not exact
 
 
 def _parts(cost: float, workers: int, most: float) -> tuple[int, int]:
-    """How many shards so many megapixels make, and how many of the workers have some of them."""
+    """The number of shards for `cost` megapixels, and the number of workers that get one."""
     limit = min(most, max(cost / (workers * _SHARDS_PER_WORKER), _LEAST))
     count = max(1, math.ceil(cost / limit))
     return count, min(workers, count)
 
 
 def _megapixels(path: Path, size: int, limit: float) -> float:
-    """What a header declares; a guess for a file that cannot be restored, which costs little."""
+    """Megapixels from a file's header; an estimate from its size when the file cannot be opened."""
     try:
         file = open_image(path, limit)
     except (ItemError, OSError):

@@ -11,7 +11,14 @@ from pipeline.restoration.methods.settings import Settings
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for: an archive, where its restoration goes, and how."""
+    """A run over an archive: its folders, its settings, and which works it covers.
+
+    source, out: the folders of the archive and of the results.
+    methods: a methods.json, for fillers that are set to auto.
+    masks: folder of masks; None: the run has none.
+    include, exclude: glob patterns of relative paths, see scan.scan.
+    limit: most works of the run, in order of their paths; None: all.
+    """
 
     source: Path
     out: Path
@@ -21,31 +28,31 @@ class Request:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     limit: int | None = None
-    prune: bool = False  # whether results of works that are gone from the source are put aside
+    prune: bool = False  # whether the run moves results of gone works away
 
 
 @dataclass
 class Summary:
-    """What a run found and did; `failed` is never silent."""
+    """The counts of a run; it reports every failed work."""
 
     works: int = 0
-    known: int = 0  # done by an earlier run, and still there
+    known: int = 0  # restored by an earlier run, with intact results
     restored: int = 0
-    copied: int = 0  # needed nothing: byte copies
+    copied: int = 0  # needed no change: byte copies
     failed: int = 0
-    left: int = 0  # not reached
-    gone: int = 0  # works of earlier runs that the source has no longer; their results are kept
-    pruned: int = 0  # of these: results put aside, because that was asked for
+    left: int = 0  # not processed yet
+    gone: int = 0  # works of earlier runs that the source no longer has; their results are kept
+    pruned: int = 0  # gone works whose results the run moved away (prune)
     ignored_files: int = 0
     skipped_links: int = 0
-    without_mask: int = 0  # works for which the folder of masks has none
-    unused_masks: int = 0  # masks of no work
-    fallbacks: int = 0  # works in which a method failed and the classical one took over
-    megapixels: float = 0.0  # done by this run
+    without_mask: int = 0  # works without a mask in the folder of masks
+    unused_masks: int = 0  # masks that belong to no work
+    fallbacks: int = 0  # works in which a method failed and its fallback took over
+    megapixels: float = 0.0  # processed by this run
     seconds: float = 0.0
     megapixels_per_second: float = 0.0
-    reasons: list[dict[str, Any]] = field(default_factory=list)  # the commonest: reason, works, example
+    reasons: list[dict[str, Any]] = field(default_factory=list)  # the most frequent: reason, works, example
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """The fields, as JSON values."""
         return asdict(self)

@@ -34,7 +34,7 @@ from pipeline.restoration.work.work import Tree
 
 @dataclass
 class ArchiveRun:
-    """An open run: its plan, and what it has done so far. Made by `open_run`."""
+    """An open run: its plan and its progress; `open_run` makes it."""
 
     request: Request
     space: str
@@ -42,26 +42,27 @@ class ArchiveRun:
     plan: Plan = field(default_factory=Plan)
     summary: Summary = field(default_factory=Summary)
     failures: dict[str, str] = field(default_factory=dict)  # encoded path -> reason
-    suspects: set[str] = field(default_factory=set)  # works that killed processes were at
-    collected: set[int] = field(default_factory=set)  # numbers of the shards that are in the summary
+    suspects: set[str] = field(default_factory=set)  # works in progress when a process was killed
+    collected: set[int] = field(default_factory=set)  # numbers of the shards that the summary includes
     spent: dict[str, estimate.Spent] = field(default_factory=estimate.nothing_spent)
     started: float = field(default_factory=time.monotonic)
 
     @property
     def shards(self) -> list[Shard]:
-        """What is to be done."""
+        """The shards to process."""
         return self.plan.shards
 
     @property
     def delicate(self) -> bool:
-        """Whether a work may take its process with it: by its size, or because one has done so."""
+        """Whether a work may crash its process: because the run is large, or because a process was killed."""
         return bool(self.suspects) or self.plan.megapixels > _SMALL
 
     def collect(self, shard: Shard) -> None:
-        """Put a finished (or broken-off) shard's journal into the ledger.
+        """Record the journal of a finished or aborted shard in the ledger.
 
         Raises:
             PentimentoError: when more works failed than max_failure_ratio allows.
+            OSError, sqlite3.Error: when the journal or the ledger cannot be read or written.
         """
         self.collected.add(shard.number)
         if shard.journal.exists():
@@ -77,7 +78,7 @@ class ArchiveRun:
             )
 
     def absorb(self, journal: Path) -> None:
-        """Record a journal's notes, then remove it."""
+        """Record a journal's notes in the ledger and the run log, then delete the journal."""
         notes = list(read_journal(journal))
         self.suspects |= broken_off(journal)
         path = output.ledger_path(self.request.out)
@@ -98,7 +99,7 @@ class ArchiveRun:
         journal.unlink()
 
     def write_quarantine(self) -> None:
-        """Write quarantine.csv: every failed work and the reason, sorted by path."""
+        """Write quarantine.csv: every failed work with its reason, sorted by path."""
         text = io.StringIO(newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(["path", "reason"])
@@ -106,7 +107,7 @@ class ArchiveRun:
         write_bytes(output.quarantine(self.request.out), text.getvalue().encode())
 
     def finish(self) -> Summary:
-        """Write the quarantine and close the account."""
+        """Write the quarantine, complete the summary and append it to the run log."""
         self.write_quarantine()
         summary = self.summary
         summary.failed, summary.reasons = len(self.failures), commonest(self.failures)
@@ -120,7 +121,10 @@ class ArchiveRun:
         return summary
 
     def take_stock(self, plan: Plan, dry: bool) -> None:
-        """Begin with a plan; what is gone from the source is listed, and put aside when asked for."""
+        """Start with a plan, and list the works that are gone from the source.
+
+        With `prune` the run moves their results away. A dry run writes nothing.
+        """
         out = self.request.out
         self.plan, self.failures = plan, dict(plan.failures)
         self.summary.works, self.summary.known = plan.works, plan.known
@@ -148,28 +152,31 @@ class ArchiveRun:
         self.spent["restored" if changed else "copied"].add(value["megapixels"], note["seconds"])
 
 
-_SMALL = 32.0  # megapixels of a whole run that cannot fill a machine's memory
+_SMALL = 32.0  # megapixels: a run of at most this size cannot exhaust the memory
 
 
 @contextmanager
 def open_run(
     request: Request, workers: int = 1, dry: bool = False, begin: Callable[[int], None] | None = None
 ) -> Iterator[ArchiveRun]:
-    """Check the folders, take the lock, and plan for so many workers.
+    """Check the folders, lock the output, and make the plan.
 
     A dry run takes no lock and writes nothing.
 
     Args:
-        begin: called long before the plan is made, with the number of workers that will be needed for
-            certain, so that they can start meanwhile.
+        request: the archive, the output and the settings.
+        workers: number of worker processes that share the shards.
+        dry: whether to plan only.
+        begin: called well before the plan is ready, with the number of workers that the run certainly
+            needs, so that they can start meanwhile.
 
     Raises:
-        PentimentoError: when a folder is missing, empty, cannot be written or lies in another, or
-            another run works on the same output.
+        PentimentoError: when a folder is missing, empty, not writable or inside another one, another run
+            holds the output's lock, or the ledger is damaged.
     """
     started = time.monotonic()
     output.check_folders(request.source, request.out, request.masks)
-    found, masks = look_through(request)  # what cannot start leaves nothing behind
+    found, masks = look_through(request)  # before anything is written
     if begin is not None and not dry:
         with _trouble(request.out):
             begin(expect(request, found, workers))
@@ -182,7 +189,7 @@ def open_run(
             stack.enter_context(output.lock(request.out))
             sweep(Tree.at(request.out).partial, owned=True)
             for journal in sorted(journals(request.out).glob("*.jsonl")):
-                run.absorb(journal)  # of a run that was killed
+                run.absorb(journal)  # of a killed run
         summary = Summary(ignored_files=found.ignored, skipped_links=found.links)
         summary.unused_masks = masks.unused
         run = ArchiveRun(request, run.space, run.recipe, summary=summary, suspects=run.suspects)
@@ -194,7 +201,7 @@ def open_run(
 
 @contextmanager
 def _trouble(out: Path) -> Iterator[None]:
-    """Say in one line what is wrong with the ledger, or with the machine."""
+    """Turn errors of the ledger or the machine into a PentimentoError with a message of one line."""
     ledger = output.ledger_path(out)
     try:
         yield
@@ -209,7 +216,7 @@ def _trouble(out: Path) -> Iterator[None]:
 
 
 def _seen(note: dict[str, Any], before: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What is remembered of a path; a work that fails now keeps the name of the result that it had."""
+    """The entry of a path in the space `seen`; a failed work keeps the name of its earlier result."""
     value = note.get("value") or {}
     return {
         "stat": note["stat"],

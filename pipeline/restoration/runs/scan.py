@@ -20,7 +20,7 @@ _NO_MASK = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 @dataclass(frozen=True)
 class Found:
-    """A file that is a work by its name or its first bytes."""
+    """A file that counts as a work because of its suffix or its first bytes."""
 
     relative: str  # POSIX, with surrogate escapes
     size: int
@@ -29,23 +29,23 @@ class Found:
 
 @dataclass
 class Scan:
-    """What a tree holds."""
+    """The works in a folder tree, and the files that are not works."""
 
     works: list[Found] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)  # relative path -> reason
-    ignored: int = 0  # files that are no images
-    links: int = 0  # links to folders, which are not followed: they may lead round in a circle
-    closed: list[str] = field(default_factory=list)  # folders that cannot be read: "" is the source itself
+    ignored: int = 0  # number of files that are not images
+    links: int = 0  # links to folders; the scan skips them, because they may form a loop
+    closed: list[str] = field(default_factory=list)  # unreadable folders; "" is the source itself
 
 
 def scan(source: Path, include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Scan:
-    """All works below a folder, sorted by path.
+    """Find all works below a folder, sorted by path.
 
     Args:
-        source: the folder. Links to files below it are followed; those that lead out of it are not
-            readable, and links to folders are passed over.
-        include: glob patterns of relative paths (`*` also matches `/`); empty = everything.
-        exclude: glob patterns of paths to leave out.
+        source: the folder. The scan follows links to files inside it. Links to files outside it count as
+            unreadable, and links to folders are skipped.
+        include: glob patterns of relative paths (`*` also matches `/`); empty: all paths.
+        exclude: glob patterns of relative paths to skip.
     """
     result, root = Scan(), Path(os.path.realpath(source))
     folders = [""]
@@ -74,25 +74,25 @@ class Masks:
     """The masks of an archive's works, by the works' relative paths."""
 
     folder: Path | None = None
-    stats: dict[str, Stat] = field(default_factory=dict)  # of the masks that there are
-    failures: dict[str, str] = field(default_factory=dict)  # why a mask that is there cannot be used
-    unused: int = 0  # pictures in the folder that are the mask of no work
+    stats: dict[str, Stat] = field(default_factory=dict)  # for each work with a mask
+    failures: dict[str, str] = field(default_factory=dict)  # for each work whose mask is unusable: the reason
+    unused: int = 0  # pictures in the folder that belong to no work
 
     def of(self, relative: str) -> Path | None:
-        """The mask of a work, if it has one."""
+        """The path of a work's mask; None without one."""
         return None if self.folder is None or relative not in self.stats else _place(self.folder, relative)
 
 
 def match_masks(folder: Path, works: Iterable[str], is_work: Callable[[str], bool]) -> Masks:
-    """Look up the mask of each work, `folder`/a/b.jpg.png for a/b.jpg; works without one are in no table.
+    """Look up the mask of each work: `folder`/a/b.jpg.png for the work a/b.jpg.
 
     Args:
-        folder: the masks.
-        works: relative paths of the works that are asked about.
-        is_work: whether a relative path is a work of the archive at all, asked about or not.
+        folder: the folder of masks.
+        works: relative paths of the works of this run.
+        is_work: tells whether a relative path is a work of the archive, in this run or not.
 
     Raises:
-        PentimentoError: when not one mask belongs to a work: the folder is another's, or misnamed.
+        PentimentoError: when no mask belongs to a work, for example in a wrong folder.
     """
     found, root = Masks(folder), os.fspath(folder)
     for relative in works:
@@ -115,10 +115,10 @@ def _place(folder: Path, relative: str) -> Path:
 
 
 def _mask_stat(path: str) -> Stat | None:
-    """Size and time of a mask; None when there is none.
+    """Size and modification time of a mask; None when it does not exist.
 
     Raises:
-        ItemError: when what lies at its place is no file, or cannot be looked at.
+        ItemError: when the path is not a file or a link to one, or cannot be read.
     """
     try:
         found = os.lstat(path)
@@ -130,7 +130,7 @@ def _mask_stat(path: str) -> Stat | None:
     if is_link:
         try:
             found = Path(path).stat()
-        except OSError:  # leads to nothing, or to itself
+        except OSError:  # the link is broken, or points to itself
             raise ItemError("its mask is a link to no file; mend or remove it") from None
     if not stat.S_ISREG(found.st_mode):
         raise ItemError(f"its mask is {'a link to no file' if is_link else 'no file'}; mend or remove it")
@@ -169,18 +169,18 @@ def _is_image(path: str) -> bool:
         with Path(path).open("rb") as handle:
             return sniff(handle.read(16)) is not None
     except PermissionError:
-        return False  # nothing says that it is a work
+        return False  # unreadable and without an image suffix: not counted as a work
 
 
 def selected(relative: str, include: Sequence[str], exclude: Sequence[str]) -> bool:
-    """Whether a relative path is chosen by the patterns, see `scan`."""
+    """Whether the patterns select a relative path, see `scan`."""
     if include and not any(fnmatchcase(relative, pattern) for pattern in include):
         return False
     return not any(fnmatchcase(relative, pattern) for pattern in exclude)
 
 
 def _survey(folder: Path, is_work: Callable[[str], bool]) -> tuple[int, int]:
-    """How many pictures below a folder are the mask of a work, and how many of none."""
+    """The number of pictures below a folder that are masks of works, and the number of the others."""
     used, unused, root = 0, 0, os.fspath(folder)
     for place, _, files in os.walk(root):
         inside = place[len(root) :].strip("/")

@@ -27,48 +27,51 @@ from pipeline.restoration.work.work import Tree, Work
 
 VERSION = 1  # of the journal's notes
 _MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE)  # not the work's fault
-_NOTED = {"work", "id", "space", "retry", "seconds"}  # what every whole note of a journal says
+_NOTED = {"work", "id", "space", "retry", "seconds"}  # fields of every complete note of a journal
 _RESULT = {"output", "source_sha256", "mask_sha256", "megapixels", "damage", "copied", "fallbacks"}
 
 
 @dataclass(frozen=True)
 class Shard:
-    """Some works of an archive, and all that is needed to restore them."""
+    """Some works of an archive, with everything that a process needs to restore them."""
 
     number: int
     works: tuple[Work, ...]
     request: Request
-    parent: int = 0  # process that must be alive for the work to go on; 0 = none
+    parent: int = 0  # the worker stops when this process is no longer its parent; 0 = no check
 
     @property
     def journal(self) -> Path:
-        """Where finished works are noted until they are in the ledger."""
+        """The file that records finished works until the ledger has them."""
         return journals(self.request.out) / f"{self.number:06d}.jsonl"
 
 
 def journals(out: Path) -> Path:
-    """The folder of journals that are not in the ledger yet."""
+    """The folder of the journals that the ledger does not include yet."""
     return out / paths.OUTPUT_STATE / "journal"
 
 
 def run_shard(shard: Shard) -> int:
-    """Restore the works of a shard that its journal does not know, one after another; returns how many.
+    """Restore the works of a shard that its journal does not record yet, one after another.
+
+    Returns:
+        The number of works processed.
 
     Raises:
-        PentimentoError: when the machine cannot go on: the disk is full, too many files are open.
+        PentimentoError: when the machine cannot continue, for example because the disk is full.
     """
     kit = load_kit(shard.request.settings, shard.request.methods)
     tree, done = Tree.at(shard.request.out), 0
     try:
         shard.journal.parent.mkdir(parents=True, exist_ok=True)
-        todo = left(shard)  # a runner may hand out a shard again whose worker it lost
+        todo = left(shard)  # a runner may restart a shard whose worker was killed
         with shard.journal.open("a", encoding="ascii") as journal:
             if journal.tell():
-                journal.write("\n")  # a line that a kill cut off must not swallow the next one
+                journal.write("\n")  # ends a line that a killed process left incomplete
             for work in todo:
                 if shard.parent and os.getppid() != shard.parent:
-                    break  # the run was killed: nobody waits for this any more
-                # No fsync: it tells which work a killed process was at, not what a power cut left.
+                    break  # the run was killed, so no process needs the result
+                # No fsync: this line names the work of a killed process; it need not survive a power failure.
                 journal.write(json.dumps({"begun": work.path}) + "\n")
                 journal.flush()
                 journal.write(json.dumps(attempt(work, tree, kit)) + "\n")
@@ -81,24 +84,24 @@ def run_shard(shard: Shard) -> int:
 
 
 def left(shard: Shard) -> list[Work]:
-    """The works of a shard that its journal does not know."""
+    """The works of a shard that its journal does not record yet."""
     done = {note["work"] for note in read_journal(shard.journal)} if shard.journal.exists() else set()
     return [work for work in shard.works if work.path not in done]
 
 
 def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
-    """Restore one work; what is noted of it, also when it failed.
+    """Restore one work, and return its journal note; a failed work has a note with `error`.
 
     Raises:
-        OSError: when the machine cannot go on.
+        OSError: when the machine cannot continue, for example because the disk is full.
     """
     started = time.monotonic()
     note: dict[str, Any] = {
         KEY: VERSION,
         "work": work.path,
-        "id": f"{os.getpid()}-{time.time_ns()}",  # tells a work done twice from a note read twice
+        "id": f"{os.getpid()}-{time.time_ns()}",  # distinguishes a work done twice from a note read twice
         "space": kit.fingerprint,
-        "retry": False,  # whether another run should try again although nothing changed
+        "retry": False,  # whether the next run should try again even without a change
     }
     try:
         note["stat"] = _stat(work.source)
@@ -120,7 +123,7 @@ def attempt(work: Work, tree: Tree, kit: Kit) -> dict[str, Any]:
 
 
 def killed(shard: Shard) -> None:
-    """Note that the process that worked on a shard of one work, alone, was killed from outside."""
+    """Record in the journal of a shard with one work that its worker was killed."""
     kit = load_kit(shard.request.settings, shard.request.methods)
     (work,) = shard.works
     reason = "its worker process was killed; the machine may be short of memory"
@@ -132,10 +135,10 @@ def killed(shard: Shard) -> None:
 
 
 def read_journal(path: Path) -> Iterator[dict[str, Any]]:
-    """The notes of a journal; lines that a kill cut off, or that are damaged, are passed over.
+    """The notes of a journal; incomplete and damaged lines are skipped.
 
     Raises:
-        PentimentoError: when a note is of a version that is not known.
+        PentimentoError: when a note has an unknown version.
     """
     for line in path.read_text(encoding="ascii", errors="replace").splitlines():
         try:
@@ -150,11 +153,11 @@ def read_journal(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def broken_off(path: Path) -> set[str]:
-    """The works of a journal that were begun and not finished: what a killed process was at."""
+    """The works of a journal that were begun but not finished, because the process was killed."""
     begun = set()
     for line in path.read_text(encoding="ascii", errors="replace").splitlines():
         if line.startswith('{"begun": '):
-            with suppress(ValueError):  # cut off by the kill
+            with suppress(ValueError):  # incomplete line
                 begun.add(str(json.loads(line)["begun"]))
     return begun - {note["work"] for note in read_journal(path)}
 
@@ -169,7 +172,7 @@ def _is_whole(note: Any) -> bool:
 
 
 def machine_trouble(out: Path, error: OSError) -> str:
-    """One line for trouble that is not a work's fault."""
+    """The message, one line, for an error of the machine and not of a work."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk of {out} is full: make room, then run the same command again; it goes on"
     return f"{out}: {error.strerror or error}; mend it, then run the same command again; it goes on"

@@ -13,9 +13,9 @@ from pipeline.restoration.runs.shard import Shard, journals
 
 @dataclass
 class _Journal:
-    """What was read of one journal so far."""
+    """The part of a journal read so far."""
 
-    place: int = 0  # bytes
+    place: int = 0  # bytes read
     works: int = 0
     failed: int = 0
     megapixels: float = 0.0
@@ -23,13 +23,13 @@ class _Journal:
 
 @dataclass
 class Watch:
-    """Adds the journals of shards in progress to what a run has collected; each byte is read once."""
+    """Adds the journals of shards in progress to a run's summary; it reads each byte once."""
 
     run: ArchiveRun
     _seen: dict[int, _Journal] = field(default_factory=dict)
 
     def look(self) -> Progress:
-        """What is done by now: works, megapixels and failures of this run."""
+        """The progress of this run so far: works, megapixels and failures."""
         collected = set(self.run.collected)
         open_ones = [shard for shard in self.run.shards if shard.number not in collected]
         parts = [self._read(shard) for shard in open_ones if self._path(shard).exists()]
@@ -50,7 +50,7 @@ class Watch:
             with self._path(shard).open("rb") as handle:
                 handle.seek(part.place)
                 fresh = handle.read()
-        except FileNotFoundError:  # it was collected meanwhile
+        except FileNotFoundError:  # the run has collected it meanwhile
             return part
         whole = fresh[: fresh.rfind(b"\n") + 1]
         part.place += len(whole)
@@ -59,7 +59,7 @@ class Watch:
                 note = json.loads(line)
                 megapixels = float(note["value"]["megapixels"]) if "value" in note else 0.0
                 counts = "work" in note and ("value" in note or "error" in note)
-            except (ValueError, KeyError, TypeError):  # cut off by a kill
+            except (ValueError, KeyError, TypeError):  # damaged by a killed process
                 continue
             part.works += counts
             part.failed += "error" in note
