@@ -86,5 +86,5 @@ def test_altered_bytes_are_found_out(tmp_path):
     content = bytearray((tmp_path / "96.bin").read_bytes())
     content[-1] ^= 1
     (tmp_path / "96.bin").write_bytes(content)
-    with Pack(tmp_path / "96.bin") as pack, pytest.raises(PentimentoError, match="damaged: delete it"):
+    with Pack(tmp_path / "96.bin") as pack, pytest.raises(PentimentoError, match="damaged; delete it"):
         pack.read(place)
