@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import sys
@@ -25,7 +26,7 @@ from pipeline.archive.shards import INDEX, write_shards
 from pipeline.catalog.sets import augmentation, balance
 from pipeline.errors import PentimentoError
 from pipeline.models.generator import PictureGenerator
-from pipeline.models.registry import ARCHITECTURES, architecture
+from pipeline.models.registry import ARCHITECTURES, architecture, build
 from pipeline.params import known_keys, read_params
 from pipeline.training.families.classifiers import CLASSIFIERS, ClassifierFamily, ClassifierParams
 from pipeline.training.families.generators import GENERATORS, GeneratorFamily, GeneratorParams
@@ -287,3 +288,18 @@ def test_a_family_that_is_not_registered_any_more_leaves_no_section() -> None:
 def test_a_card_of_another_version_is_refused_with_what_to_do(card: dict[str, Any], words: str) -> None:
     with pytest.raises(PentimentoError, match=words):
         ClassifierParams.of_card(card, Path("models/classifier"))
+
+
+def test_the_pages_own_family_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/stages.md").read_text()
+    (code,) = [part for part in page.split("```python\n")[1:] if "CLASSIFIERS.register" in part]
+    (tmp_path / "wide_of_the_page.py").write_text(code.partition("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    try:
+        family = importlib.import_module("wide_of_the_page").Wide(width=4)
+        network = build(family.architecture, family.arguments(3))
+        assert CLASSIFIERS["wide"] is type(family)
+    finally:
+        CLASSIFIERS.remove("wide")
+        ARCHITECTURES.pop("wide_net", None)
+    assert network(torch.zeros(2, 3, 8, 8)).shape == (2, 3)
