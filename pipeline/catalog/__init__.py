@@ -1,1 +1,1 @@
-"""What is known of a work: sources, labels, duplicates, balance, augmentation."""
+"""What is known of a work: sources, records, missing values, checks, and sets to train on."""

@@ -1,6 +1,6 @@
-"""Features in tables: what a picture shows, as 1280 numbers (see describing.py).
+"""Features in tables: 1280 numbers that describe a picture (see describing.py).
 
-Suspect labels, near-duplicates, completed labels and synthetic training rows all start from them.
+Suspect labels, near-duplicates, completed labels and synthetic training rows are computed from them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import pandas as pd
 
-FEATURES = 1280  # numbers a picture
+FEATURES = 1280  # numbers per picture
 
 
 def pack(vector: NDArray[np.float32]) -> str:
@@ -45,12 +45,12 @@ def _half(text: str) -> NDArray[np.float16]:
 def matrix(
     table: pd.DataFrame, digests: Iterable[str], column: Literal["features", "centres"] = "features"
 ) -> NDArray[np.float32]:
-    """The features (N, 1280) of files by their SHA-256; not a number where there are none.
+    """The features (N, 1280) of files, found by their SHA-256; NaN for a file without features.
 
     Args:
         table: with the columns sha256, features and centres, as `pack` writes them.
-        digests: of N files.
-        column: features of whole pictures, or of their middles.
+        digests: SHA-256 of N files.
+        column: `features` of whole pictures, or `centres`.
     """
     packed = dict(zip(table["sha256"], table[column], strict=True))
     wanted = list(digests)

@@ -1,7 +1,7 @@
-"""The originals of works that are already in the catalog: what data/prepared holds is reduced.
+"""The original pictures of works in the catalog; data/prepared holds reduced ones.
 
-Networks that find or mend damage are trained on originals and meet originals in a restoration; a reduced
-picture is sharper, and they are worse on it.
+Networks that detect or fill damage are trained on originals, because a restoration works on originals.
+Reduced pictures are sharper, and a network trained on them performs worse.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def works_of(works: Path, index: Path, split: str) -> pd.DataFrame:
     Args:
         works: the table of all works (data/works.parquet).
         index: the table that says which split a work is in (data/prepared/index.parquet).
-        split: which.
+        split: the split's name.
     """
     places = read_table(works)[["id", "location", "path", "sha256"]]
     splits = read_table(index)[["id", "split"]]
@@ -37,15 +37,15 @@ def works_of(works: Path, index: Path, split: str) -> pd.DataFrame:
 
 
 def read_originals(works: pd.DataFrame, root: Path, side: int | None = None) -> Iterator[NDArray[np.uint8]]:
-    """The pictures of works, one at a time, (H, W, 3) 8-bit sRGB, upright.
+    """Yield the pictures of works one at a time, (H, W, 3) 8-bit sRGB, upright.
 
     Args:
         works: as `works_of` gives them.
         root: the project, which relative locations are relative to.
-        side: larger pictures are reduced so that the longer side has so many pixels; None: none is.
+        side: pixels of the longer side to which larger pictures are reduced; None: pictures are not reduced.
 
     Raises:
-        PentimentoError: when a file is no longer what the catalog says: gone, altered or not readable.
+        PentimentoError: when a file is missing, altered or not readable.
     """
     for work in works.itertuples():
         try:

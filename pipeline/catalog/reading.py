@@ -1,4 +1,4 @@
-"""Reading: what is known of a picture file once it was read to its end."""
+"""Reads a picture file completely, and returns what the catalog records about it."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def read_file(picture: PictureFile, pictures: Reduced, max_megapixels: float) ->
 
     Args:
         picture: the file.
-        pictures: keeps the reduced picture for the stages that look at it.
-        max_megapixels: a file that declares more is not decoded; `problem` says so.
+        pictures: stores the reduced picture for the stages that use it.
+        max_megapixels: a file that declares more is not decoded, which `problem` states.
 
     Raises:
-        ItemError: when the file is no image, or its header is broken.
+        ItemError: when the file is not an image or its header is damaged.
     """
     info = probe(picture.find())
     found = {**info.as_row(), "phash": None, "problem": None}

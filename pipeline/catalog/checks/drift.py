@@ -1,10 +1,10 @@
-"""Whether the works of today are like those of before: a test for each column, and one for the pictures.
+"""Drift: tests whether today's works differ from earlier ones, column by column and by their pictures.
 
-A column alarms when its difference is both unlikely to be chance and large: with many works everything
-is significant, with few everything is large. Chance is judged over all columns together (Holm 1979).
+A column alarms when its difference is both significant and large. With many works every difference is
+significant, with few every difference is large. P-values are corrected over all columns (Holm 1979).
 
-Both tables usually hold mostly the same works. The tests take them for two independent samples, which
-makes them slower to alarm, never quicker.
+Two tables usually share most of their works. The tests treat them as independent samples, so they alarm
+too rarely, never too often.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ from pipeline.catalog.checks import twosample
 from pipeline.catalog.checks.twosample import Floats, Result, Rng
 from pipeline.catalog.features import FEATURES, unpack
 
-LEVEL = 0.05  # chance that anything alarms where nothing differs
-LEAST_EFFECT = {  # a smaller difference does not alarm
+LEVEL = 0.05  # chance that any column alarms although nothing differs
+LEAST_EFFECT = {  # smallest effect that alarms
     "number": 0.1, "classes": 0.1, "tags": 0.1, "gaps": 0.1,  # shares of the works
     "pictures": 0.05,  # a quarter of a European collection replaced by Asian paintings
 }  # fmt: skip
-MAX_PICTURES = 800  # of either side are compared; of more, so many are drawn
+MAX_PICTURES = 800  # pictures of either side that are compared; more are sampled
 
 _NAMES = frozenset(
     ("id", "location", "path", "sha256", "phash", "group", "record")
-)  # tell works apart, no more
-_FEW = 12  # different numbers or fewer are classes: bits, pages, orientations
+)  # identify works; not compared
+_FEW = 12  # a column with at most this many distinct numbers is compared as classes (bits, pages)
 _MISSING = "(missing)"
 _UNHASHABLE = (list, dict, set, np.ndarray)
 _NUMBERS = ("effect", "psi", "shift", "p")
 
 
 class Turnover(NamedTuple):
-    """Ids of works, sorted: new; gone; with another picture; with another value in a column of both."""
+    """Sorted ids of works: new, gone, with a changed picture, and with a changed value in a shared column."""
 
     new: tuple[str, ...]
     gone: tuple[str, ...]
@@ -48,12 +48,12 @@ class Turnover(NamedTuple):
 
     @property
     def arrived(self) -> tuple[str, ...]:
-        """Works whose picture was not there before."""
+        """Works with a picture that the earlier table does not have."""
         return tuple(sorted((*self.new, *self.pictures)))
 
 
 def turnover(before: pd.DataFrame, now: pd.DataFrame) -> Turnover:
-    """Which works came, went and changed between two tables of works, each with unique `id` and `sha256`."""
+    """Works that are new, gone or changed between two tables, each with unique `id` and with `sha256`."""
     there = pd.Index(before["id"]).get_indexer(pd.Index(now["id"]))
     old, new = there[there >= 0], np.flatnonzero(there >= 0)
     pictures = _differs(before["sha256"].iloc[old], now["sha256"].iloc[new])
@@ -81,10 +81,10 @@ def drift(
     """Compare two tables of works, column by column, and their pictures.
 
     Args:
-        before, now: one row per work; of any columns. What only tells works apart is left out.
-        features_before, features_now: (N, D) and (M, D) descriptions of pictures; any works of either side.
-        seed: of the permutation tests and of the choice of pictures.
-        level: the chance that any row alarms where nothing differs.
+        before, now: one row per work, with any columns. Columns that only identify works are left out.
+        features_before, features_now: (N, D) and (M, D) features of pictures of any works of either side.
+        seed: of the permutation tests and of the sample of pictures.
+        level: the chance that any row alarms although nothing differs.
 
     Returns:
         A row for each comparison, in the order of `now`'s columns:
@@ -112,8 +112,8 @@ def drift(
 def described(works: pd.DataFrame, features: Path | BinaryIO) -> NDArray[np.float32]:
     """Features of the works' pictures, up to MAX_PICTURES of them, read from a table of features.
 
-    Those with the smallest SHA-256 are taken: at random, and yet the same ones of any two tables that
-    share works.
+    The works with the smallest SHA-256 are taken: a random sample, but the same one in tables that share
+    works.
 
     Args:
         works: with `sha256`.
@@ -132,7 +132,7 @@ def described(works: pd.DataFrame, features: Path | BinaryIO) -> NDArray[np.floa
 
 
 def holm(chances: Floats) -> Floats:
-    """P-values (N,) adjusted for their number by Holm's step-down method; NaN stays and does not count."""
+    """P-values (N,) corrected for multiple tests (Holm's step-down method); NaN is not counted."""
     adjusted = np.full(len(chances), np.nan)
     known = np.flatnonzero(np.isfinite(chances))
     order = known[np.argsort(chances[known], kind="stable")]
@@ -142,7 +142,7 @@ def holm(chances: Floats) -> Floats:
 
 
 def _column(before: pd.Series[Any], now: pd.Series[Any], seed: int) -> list[Result]:
-    """A column's comparison, and that of its gaps where it holds numbers."""
+    """The comparison of a column, and of its gaps if it holds numbers."""
     name, sizes = str(now.name), (len(before), len(now))
     if name in _NAMES:
         return []
@@ -161,7 +161,7 @@ def _column(before: pd.Series[Any], now: pd.Series[Any], seed: int) -> list[Resu
 
 
 def _kind(before: pd.Series[Any], now: pd.Series[Any]) -> str:
-    """How two columns are compared: as numbers or tags where both are such, else as classes."""
+    """How two columns are compared: as numbers or tags if both hold these, else as classes."""
     known = [column.dropna() for column in (before, now)]
     if all(_holds_lists(side) for side in known):
         return "tags"
@@ -186,7 +186,7 @@ def _row(name: Any, kind: str, sizes: tuple[int, int], result: Result) -> Result
 
 
 def _counts(column: pd.Series[Any]) -> pd.Series[Any]:
-    """How often each value occurs, by its text; gaps are a class too."""
+    """Count of each value, as text; missing values are a class, too."""
     plain = column if _is_hashable(column) else column.astype(str)
     counts = plain.value_counts(dropna=False)
     counts.index = pd.Index([_word(value) for value in counts.index], dtype=object)
@@ -194,7 +194,7 @@ def _counts(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _tag_counts(column: pd.Series[Any]) -> pd.Series[Any]:
-    """How many works have each tag."""
+    """Number of works with each tag."""
     tags = column.reset_index(drop=True).explode().dropna().astype(str)
     return pd.DataFrame({"work": tags.index, "tag": tags.to_numpy()}).drop_duplicates()["tag"].value_counts()
 
@@ -214,7 +214,7 @@ def _is_hashable(column: pd.Series[Any]) -> bool:
 
 
 def _differs(left: pd.Series[Any], right: pd.Series[Any]) -> NDArray[np.bool_]:
-    """Where two columns of the same works differ; two gaps are the same."""
+    """Where two columns of the same works differ; two missing values are equal."""
     sides = [
         side if _is_hashable(side) else side.map(lambda value: str(list(value)), na_action="ignore")
         for side in (left.reset_index(drop=True), right.reset_index(drop=True))
@@ -230,5 +230,5 @@ def _ids(ids: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _rng(seed: int, name: str) -> Rng:
-    """Draws of its own for each column, so that one more column changes no other's result."""
+    """A generator for each column, so that an added column does not change the others' results."""
     return np.random.default_rng([seed, zlib.crc32(name.encode())])

@@ -1,8 +1,8 @@
-"""Near-duplicates: other scans, crops and frames of the same work, found and grouped.
+"""Groups of near-duplicates: other scans, crops and frames of the same work.
 
-Two sieves, then a proof. A perceptual hash (pHash, 64 bits; Zauner 2010) finds scans that differ in
-size, compression and tone; features find crops, frames and rotations too. What they propose
-(`neighbours.py`) is a candidate; `matching.same_work` looks at the two pictures and decides.
+Candidate pairs come from `neighbours.py`: a perceptual hash (pHash, 64 bits; Zauner 2010) finds scans that
+differ in size, compression and tone; features also find crops, frames and rotations. For each pair
+`matching.same_work` compares the two pictures and decides.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from pipeline.errors import PentimentoError
 
 Pairs = NDArray[np.int64]  # (M, 2): positions of two works, the lower one first
 
-_BLOCK = 512  # works compared with all others at once: 40 MB for 20,000
+_BLOCK = 512  # works that are compared with all others at once: 40 MB for 20,000 works
 
 
 def near_groups(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
-    """Number the groups of works whose hashes are linked by at most `distance` differing bits.
+    """Groups of works whose hashes differ in at most `distance` bits, directly or through other works.
 
     Returns:
         Group of each work, shape (N,): the position of the group's first work.
     """
-    different = sorted(set(hashes))  # thousands of blank pages are one hash
+    different = sorted(set(hashes))  # thousands of blank pages share one hash
     found = [_NONE]
     for start, rows in _hash_distances(different):
         pairs = np.argwhere(rows <= distance) + start
@@ -37,7 +37,7 @@ def near_groups(hashes: Sequence[str], distance: int) -> NDArray[np.int64]:
 
 
 def grouped(hashes: Sequence[str], distance: int, pairs: Pairs) -> NDArray[np.int64]:
-    """Number the groups of works that pairs link, or hashes of at most `distance` differing bits.
+    """Groups of works that are linked by pairs, or by hashes that differ in at most `distance` bits.
 
     Returns:
         Group of each work, shape (N,): the position of the group's first work.
@@ -48,10 +48,10 @@ def grouped(hashes: Sequence[str], distance: int, pairs: Pairs) -> NDArray[np.in
 
 
 def with_groups(works: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
-    """The works with the column `group` of a table (id, group).
+    """The works with the column `group`, taken from a table (id, group).
 
     Raises:
-        PentimentoError: when the table is of other works.
+        PentimentoError: when the table lists other works.
     """
     known = groups.set_index("id")["group"]
     group = works["id"].map(known)
@@ -61,7 +61,7 @@ def with_groups(works: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def group_pairs(count: int, pairs: Pairs) -> NDArray[np.int64]:
-    """Number the groups of `count` works that the pairs link, directly or through others.
+    """Groups of `count` works that the pairs link, directly or through other works.
 
     Returns:
         Group of each work, shape (count,): the position of the group's first work.
@@ -81,7 +81,7 @@ _NONE: Pairs = np.zeros((0, 2), np.int64)
 
 
 def _hash_distances(hashes: Sequence[str]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Blocks (B, N - S): the bits in which hashes S to S + B differ from those from S on; with S."""
+    """Blocks (S, distances (B, N - S)): differing bits between hashes S to S + B and hashes S to N."""
     bits = np.array([int(value, 16) for value in hashes], np.uint64)
     for start in range(0, len(bits), _BLOCK):
         yield start, np.bitwise_count(bits[start : start + _BLOCK, None] ^ bits[start:])

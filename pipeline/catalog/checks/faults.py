@@ -1,10 +1,10 @@
-"""Likely wrong labels, by confident learning (Northcutt, Jiang & Chuang 2021). It flags; nothing is deleted.
+"""Likely wrong labels, found by confident learning (Northcutt, Jiang & Chuang 2021); nothing is deleted.
 
-A work is suspect when models that never saw it find its label least likely. How many are suspect is
-what confident learning counts: works that are, by their class's own standard, surely of another class.
+Out-of-fold models give each label a probability. Confident learning counts the works that reach the
+threshold of another class; that many works with the least probable labels are suspect.
 
-Where the models cannot tell a class from another, all its works look wrong. That says something of the
-models, not of the labels, and would bury the few works worth looking at: see `Limits`.
+When the models cannot tell two classes apart, all their works look wrong. This is a weakness of the
+models, not of the labels, and it would hide the few real errors: see `Limits`.
 """
 
 from __future__ import annotations
@@ -25,24 +25,27 @@ from pipeline.resampling.cross_validation import Fold, out_of_fold, stratified_f
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-PENALTIES = (0.1, 0.3, 1.0, 3.0)  # inverse strengths of the L2 penalty; the best out of fold is taken
-REPEATS = 3  # foldings that are averaged: one alone leaves much to chance
-ROUNDS = 2  # in the second, the models learn without the suspects of the first
-_SPREAD = 5.0  # features are scaled so that the penalties above mean the same for any number of them
-_SURE = (
-    2 / 3
-)  # a class's standard, at most: where classes are well separated, twice as likely as all others is sure
+PENALTIES = (
+    0.1,
+    0.3,
+    1.0,
+    3.0,
+)  # inverse strengths of the L2 penalty; the one with the least out-of-fold loss is taken
+REPEATS = 3  # cross-validations whose logits are averaged: a single one is noisy
+ROUNDS = 2  # in the second round the suspects of the first are left out of the training
+_SPREAD = 5.0  # scale of features, so that a penalty means the same for any number of them
+_SURE = 2 / 3  # largest threshold of a class: twice as probable as all other classes together
 _TINY = 1e-12
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What keeps the suspects few enough to be looked at, and each worth the look.
+    """Limits that keep the list of suspects short enough to be reviewed by a person.
 
-    least_works: a class with fewer groups of works is not judged, nor suggested. told_apart: a class more
-    than this share of whose works look wrong is not told apart by the models: none of it is suspect.
-    margin: by how much more probable than the given label the suggested one is, at least. most: share of
-    the judged works that are suspect, at most; the most doubtful are kept.
+    least_works: a class with fewer groups of works is neither judged nor suggested. told_apart: if more than
+    this share of a class's works look wrong, the models cannot tell it apart, and none of its works is
+    suspect. margin: the smallest difference of probability between the suggested and the given label.
+    most: the largest share of the judged works that is suspect; the most doubtful works are kept.
     """
 
     least_works: int = 1
@@ -77,22 +80,22 @@ def suspects(
     seed: int,
     limits: Limits = NO_LIMITS,
 ) -> pd.DataFrame:
-    """Judge every work's label by calibrated logistic regressions on features, each work out of fold.
+    """Judge every label by calibrated logistic regressions on features that were not fitted to its work.
 
     Args:
-        labels: (N,) names of classes; None or NaN where there is none.
+        labels: (N,) names of classes; None or NaN for a missing label.
         features: (N, D), each row of length 1, as `describing.describe` gives them.
-        groups: (N,) near-duplicates share a number and are never on both sides of a fold.
+        groups: (N,) near-duplicates share a number and are always in one fold.
         folds: number of folds, at least 2.
         seed: of the folds.
-        limits: which of the doubtful works are suspect.
+        limits: which doubtful works are suspect.
 
     Returns:
-        N rows in the given order: `given`; `suggested`, the likeliest other label; `score` in [0, 1],
+        N rows in the given order: `given`; `suggested`, the most probable other label; `score` in [0, 1],
         1 minus the probability of the given label; `confidence` in [0, 1], the probability of the
-        suggested one; `told_apart`, whether the models can tell the given class; `suspect`. A work
-        without a label, or of a class with too few groups (than folds, or than `limits` say), is not
-        judged: its suggestion and its numbers are missing, and it is not suspect.
+        suggested one; `told_apart`, whether the models can tell the given class; `suspect`.
+        A work is not judged when its label is missing, or when its class has fewer groups than folds or
+        than `limits` ask for. Its suggestion and its numbers are then missing, and it is not suspect.
 
     Raises:
         PentimentoError: when fewer than two classes have enough groups.
@@ -138,14 +141,14 @@ def as_table(columns: Mapping[str, list[Any]]) -> pd.DataFrame:
 
 
 def judged_classes(labels: Sequence[str | None], groups: Sequence[int], least: int) -> list[str]:
-    """The classes that have so many groups of works, at least; sorted."""
+    """Sorted names of the classes with at least `least` groups of works."""
     table = pd.DataFrame({"label": _names(labels), "group": list(groups)})
     sizes = table.groupby("label")["group"].nunique()
     return sorted(str(name) for name in sizes[sizes >= least].index)
 
 
 def not_judged(labels: Sequence[str | None]) -> pd.DataFrame:
-    """The table of `suspects` for works none of which was judged."""
+    """The table of `suspects` when no work was judged."""
     table = pd.DataFrame({"given": _names(labels).astype("string")})
     table["suggested"] = pd.Series(pd.NA, index=table.index, dtype="string")
     table["score"] = table["confidence"] = pd.Series(np.nan, index=table.index, dtype="float64")
@@ -161,7 +164,7 @@ def _names(labels: Sequence[str | None]) -> pd.Series:
 def _judge(
     codes: Ints, inputs: Floats, groups: Ints, folds: int, seed: int
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Which rows are suspect (N,), and the out-of-fold probabilities (N, K) that say so."""
+    """Which rows are suspect (N,), and their out-of-fold probabilities (N, K)."""
     trusted = np.ones(len(codes), bool)
     foldings = [stratified_folds(codes, groups, folds, seed + turn) for turn in range(REPEATS)]
     first = {c: _logits(codes, inputs, trusted, foldings[0], c) for c in PENALTIES}
@@ -170,18 +173,18 @@ def _judge(
         logits = [_logits(codes, inputs, trusted, folding, penalty) for folding in foldings]
         chance, _ = _calibrated(np.mean(logits, axis=0), codes)
         found = confident_faults(codes, chance)
-        # A class whose works are mostly suspect is still learnt from all of them: it must not vanish.
+        # A class with mostly suspect works keeps all of them in the training: it must not vanish.
         trusted = ~found | (_share(codes, found) > 0.5)
     return found, chance
 
 
 def confident_faults(codes: Ints, chance: Floats) -> NDArray[np.bool_]:
-    """Which of N labels are likely wrong, given out-of-fold probabilities (N, K).
+    """Which of N labels are likely wrong, by out-of-fold probabilities (N, K).
 
-    A row counts against its label when another class reaches that class's standard: its mean
-    self-confidence (the confident joint, equation 1 of the paper), or 2/3 if that is less. As many
-    rows are taken as count, those with the least self-confidence first ("prune by self-confidence"),
-    and only where another class is likelier.
+    A row is counted when the probability of another class reaches that class's threshold: its mean
+    self-confidence (the confident joint, equation 1 of the paper), but 2/3 at most. As many rows are taken
+    as were counted, those with the least self-confidence first ("prune by self-confidence"), and only where
+    another class is more probable.
 
     Args:
         codes: (N,) given classes, 0 to K - 1, each with at least one row.
@@ -199,7 +202,7 @@ def confident_faults(codes: Ints, chance: Floats) -> NDArray[np.bool_]:
 
 
 def _share(codes: Ints, found: NDArray[np.bool_]) -> Floats:
-    """For each row (N,) the share of its class's rows that were found."""
+    """For each row (N,) the share of its class's rows that are suspect."""
     share = np.bincount(codes, found) / np.bincount(codes)
     return np.asarray(share[codes], np.float64)
 
@@ -207,7 +210,7 @@ def _share(codes: Ints, found: NDArray[np.bool_]) -> Floats:
 def _logits(
     codes: Ints, inputs: Floats, trusted: NDArray[np.bool_], folds: Sequence[Fold], penalty: float
 ) -> Floats:
-    """Logits (N, K), each row by a model that saw neither it nor a row of its group."""
+    """Logits (N, K), each row by a model that was fitted neither to it nor to a row of its group."""
     from sklearn.linear_model import LogisticRegression
 
     classes, scale = int(codes.max()) + 1, np.sqrt(inputs.shape[1]) / _SPREAD
@@ -215,14 +218,14 @@ def _logits(
     def fit_predict(_: int, train: Ints, test: Ints) -> Floats:
         kept, logits = train[trusted[train]], np.zeros((len(test), classes))
         if len(np.unique(codes[kept])) < 2:
-            return logits  # nothing to tell apart: all classes are equally likely
+            return logits  # a single class: all are equally likely
         centre = inputs[kept].mean(axis=0)
         model = LogisticRegression(C=penalty, max_iter=300)
         model.fit((inputs[kept] - centre) * scale, codes[kept])
         scores = model.decision_function((inputs[test] - centre) * scale)
         if scores.ndim == 1:  # two classes: one column, of the second against the first
             scores = np.stack([-scores / 2, scores / 2], axis=1)
-        logits[:] = scores.min(axis=1, keepdims=True)  # of classes that the model has not seen
+        logits[:] = scores.min(axis=1, keepdims=True)  # for classes that the model was not fitted to
         logits[:, model.classes_] = scores
         return logits
 

@@ -1,9 +1,9 @@
-"""Whether two pictures show the same work: local features that agree on one placement, then the pixels.
+"""Decides whether two pictures show the same work: matched keypoints first, then pixels.
 
-A crop, another frame, another scan or a slight rotation is the first picture moved, scaled and turned.
-SIFT keypoints (Lowe 2004) propose that placement, RANSAC (Fischler & Bolles 1981) keeps those that
-agree, and between those the two pictures, laid over each other, must look alike. Frames and mounts lie
-outside, so they may differ.
+A crop, another frame, another scan or a slight rotation is a similarity transform of the first picture.
+SIFT keypoints (Lowe 2004) propose the transform and RANSAC (Fischler & Bolles 1981) keeps the keypoints
+that agree on it. Within their convex hull the two pictures must correlate. Frames and mounts lie outside
+the hull, so they may differ.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from numpy.typing import NDArray
 from pipeline.archive.packs import Pack
 from pipeline.catalog.checks.sketches import Sketch
 
-RATIO = 0.8  # of the nearest to the second nearest descriptor's distance, at most
-INLIERS = 10  # keypoints that agree on one placement, at least
-TOLERANCE = 4.0  # pixels by which such a keypoint may be off
-CORRELATION = 0.6  # of the overlaid greys, from -1 to 1, at least
-SHARE = 0.15  # of the smaller picture that lies between agreeing keypoints: a stamp in a corner is no work
-SCALES = (0.2, 5.0)  # of one sketch to the other
-_BLUR = 2.0  # pixels: JPEG and resampling change what is finer
+RATIO = 0.8  # ratio test: largest quotient of the nearest and the second nearest distance
+INLIERS = 10  # fewest keypoints that agree on one transform
+TOLERANCE = 4.0  # pixels: largest error of an agreeing keypoint
+CORRELATION = 0.6  # smallest correlation of the overlaid greys, from -1 to 1
+SHARE = 0.15  # smallest share of the smaller picture within the hull: a shared stamp does not count
+SCALES = (0.2, 5.0)  # scale from one sketch to the other
+_BLUR = 2.0  # pixels of blur: JPEG and resampling change finer details
 
 
 def compare(pair: tuple[str, str], sketches: Pack, places: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether the pictures of two files, given by SHA-256, show the same work.
+    """Whether the pictures of two files show the same work.
 
     Args:
-        pair: the two files.
-        sketches: what holds their sketches.
-        places: where each file's sketch lies in it.
+        pair: SHA-256 of the two files.
+        sketches: the pack that holds their sketches.
+        places: SHA-256 -> where the file's sketch lies in the pack.
     """
     first, second = (Sketch.unpack(sketches.read(places[digest])) for digest in pair)
     return same_work(first, second)
 
 
 def same_work(first: Sketch, second: Sketch) -> bool:
-    """Whether one picture is the other, cropped, framed, scaled, turned a little or scanned anew."""
+    """Whether one picture is the other one cropped, framed, scaled, slightly rotated or scanned again."""
     placed = _placement(first, second)
     if placed is None:
         return False
@@ -53,8 +53,8 @@ def same_work(first: Sketch, second: Sketch) -> bool:
 
 
 def _placement(first: Sketch, second: Sketch) -> tuple[NDArray[np.float64], NDArray[np.float32]] | None:
-    """The similarity (2, 3) that lays the first picture on the second, and where (N, 2) on the second
-    the keypoints lie that say so; None when too few do.
+    """The similarity transform (2, 3) from the first picture to the second, and the positions (N, 2) in the
+    second of the keypoints that agree on it; None when too few agree.
     """
     pairs = _agreeing(first.descriptors, second.descriptors)
     if len(pairs) < INLIERS:
@@ -66,14 +66,14 @@ def _placement(first: Sketch, second: Sketch) -> tuple[NDArray[np.float64], NDAr
     if matrix is None or not np.isfinite(matrix).all():
         return None
     places = b[kept.ravel().astype(bool)]
-    # Several keypoints on one spot are one witness.
+    # Several keypoints at one position count once.
     if len(np.unique(np.round(places / TOLERANCE), axis=0)) < INLIERS:
         return None
     return np.asarray(matrix, np.float64), places
 
 
 def _agreeing(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Pairs (M, 2) of descriptors that are each other's nearest, and clearly so."""
+    """Pairs (M, 2) of descriptors that are mutual nearest neighbours and pass the ratio test."""
     if len(first) < 2 or len(second) < 2:
         return np.zeros((0, 2), np.int64)
     # The rows have length 1: the squared distance is 2 minus twice the product.
@@ -86,7 +86,7 @@ def _agreeing(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np
 
 
 def _root(descriptors: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Rows of length 1 whose product is the likeness: RootSIFT (Arandjelovic & Zisserman 2012)."""
+    """RootSIFT (Arandjelovic & Zisserman 2012): rows of length 1, whose dot product is their similarity."""
     raw = descriptors.astype(np.float32)
     return np.asarray(np.sqrt(raw / np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)), np.float32)
 
@@ -97,11 +97,13 @@ def _overlay(
     placement: NDArray[np.float64],
     places: NDArray[np.float32],
 ) -> tuple[float, float]:
-    """What share of the smaller picture the hull of the places covers, and how alike both look there."""
+    """The share of the smaller picture that the hull covers, and the correlation within the hull."""
     size = (second.shape[1], second.shape[0])
     hull = cv2.convexHull(places).round().astype(np.int32)
     inside = cv2.fillConvexPoly(np.zeros_like(second), hull, 1).astype(bool)
-    area = first.size * abs(float(np.linalg.det(placement[:, :2])))  # of the first, in the second's pixels
+    area = first.size * abs(
+        float(np.linalg.det(placement[:, :2]))
+    )  # corners of the first picture, in pixels of the second
     share = float(inside.sum()) / max(1.0, min(area, float(second.size)))
     moved = cv2.warpAffine(first, placement, size, flags=cv2.INTER_LINEAR)
     a = cv2.GaussianBlur(moved, (0, 0), _BLUR)[inside].astype(np.float64)

@@ -1,7 +1,7 @@
-"""Neighbours: each work's likest other works, by perceptual hash and by features, kept from run to run.
+"""The nearest other works of each work, by perceptual hash and by features, kept from run to run.
 
-All works are compared with all others once; after that only new ones are, with all. What comes out is
-the same either way: likenesses are whole numbers, and of equally like works the first ones count.
+The first run compares all pairs of works; later runs compare only new works with all others. The result
+is the same, because similarities are whole numbers and ties are broken by position.
 """
 
 from __future__ import annotations
@@ -22,25 +22,27 @@ from pipeline.archive.atomic import atomic_path
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Pairs = Ints  # (M, 2): positions of two works, the lower one first
-Sieve = tuple[Callable[[Ints, Ints], Floats], float]  # rows, columns -> likeness; and the least that counts
+Sieve = tuple[
+    Callable[[Ints, Ints], Floats], float
+]  # (rows, columns) -> similarities; the smallest that counts
 
 DISTANCE = 10  # bits of 64 in which two hashes may differ
-COSINE = 0.5  # similarity of two works' features, at least
-COUNT = 5  # neighbours of a work, by either sieve
-_UNIT = 2048  # features are compared as whole numbers of so many parts
-_CELLS = 10**7  # likenesses that a thread holds at a time: 40 MB
+COSINE = 0.5  # smallest cosine similarity of two works' features
+COUNT = 5  # neighbours of a work by each measure
+_UNIT = 2048  # features are rounded to multiples of 1 / 2048
+_CELLS = 10**7  # similarities that a thread holds at a time: 40 MB
 
 
 @dataclass(frozen=True)
 class NeighbourGraph:
-    """The likest others of N works, by S sieves: up to K each, the likest first."""
+    """The nearest others of N works, by S measures: up to K each, the most similar first."""
 
-    keys: NDArray[np.str_]  # (N,), everything that a work's likeness depends on
-    near: Ints  # (N, S, K), positions; -1 where there are no more
-    score: Floats  # (N, S, K)
+    keys: NDArray[np.str_]  # (N,), all that a work's similarities depend on
+    near: Ints  # (N, S, K), positions; -1 for fewer than K
+    score: Floats  # (N, S, K), similarities
 
     def pairs(self) -> Pairs:
-        """Pairs (M, 2) of works of which one is the other's neighbour, sorted, each once."""
+        """Sorted pairs (M, 2) of works of which one is a neighbour of the other, each once."""
         work, sieve, rank = np.nonzero(self.near >= 0)
         found = np.stack([work, self.near[work, sieve, rank]], axis=1)
         return np.unique(np.sort(found, axis=1), axis=0).astype(np.int64).reshape(-1, 2)
@@ -52,7 +54,7 @@ class NeighbourGraph:
 
     @classmethod
     def load(cls, file: Path) -> NeighbourGraph | None:
-        """What `save` wrote; None when nothing that can be read is there."""
+        """Read what `save` wrote; None when the file is missing or damaged."""
         try:
             with file.open("rb") as handle, np.load(handle) as saved:
                 return cls(saved["keys"], saved["near"], saved["score"])
@@ -61,12 +63,12 @@ class NeighbourGraph:
 
 
 def candidate_pairs(hashes: Sequence[str], features: Floats, centres: Floats) -> Pairs:
-    """Pairs of works that may show the same: near by hash or by features. Few real ones are missed.
+    """Pairs of works that may show the same: near by hash or by features. Recall is high.
 
     Args: see `neighbours`.
 
     Returns:
-        Pairs (M, 2), sorted, each once: at most 2 N times COUNT, however alike the archive's works are.
+        Sorted pairs (M, 2), each once: at most 2 N times COUNT, even if all works are similar.
     """
     return neighbours([""] * len(hashes), hashes, features, centres).pairs()
 
@@ -78,15 +80,15 @@ def neighbours(
     centres: Floats,
     before: NeighbourGraph | None = None,
 ) -> NeighbourGraph:
-    """Each work's neighbours.
+    """The neighbours of each work.
 
     Args:
-        names: (N,) of the works, such as the SHA-256 of their files; by them works are known again.
+        names: (N,) such as the SHA-256 of the works' files; they identify the works of an earlier run.
         hashes: (N,) perceptual hashes.
-        features: (N, D), rows of length 1, as `features.describe` gives them.
-        centres: (N, D), the same of each picture's `centre`. One picture's centre is compared with the
-            other as a whole, which is what finds crops and frames.
-        before: of an earlier run; its works are compared with new ones alone.
+        features: (N, D), rows of length 1, as `describing.describe` gives them.
+        centres: (N, D), the same of each picture's `centre`. One picture's centre is compared with another
+            whole picture, which finds crops and frames.
+        before: of an earlier run; its works are compared with new works only.
     """
     parts = zip(names, hashes, features, centres, strict=True)
     keys = np.array([_key(*part) for part in parts], "U64")
@@ -98,7 +100,7 @@ def neighbours(
         kept, new, near, score = _taken_over(before, keys, near, score)
 
     def compare(rows: Ints, columns: Ints) -> None:
-        """Put the likest of the columns among what the rows have already."""
+        """Merge the most similar columns into the neighbours that the rows have so far."""
         for number, (likeness, least) in enumerate(sieves):
             values = likeness(rows, columns)
             values[rows[:, None] == columns] = -np.inf  # no work is its own neighbour
@@ -123,7 +125,7 @@ def _key(name: str, phash: str, features: Floats, centres: Floats) -> str:
 
 def _sieves(hashes: Sequence[str], features: Floats, centres: Floats) -> tuple[Sieve, ...]:
     bits = np.array([int(value, 16) for value in hashes], np.uint64)
-    # Whole numbers: a sum stays below 2**24, so that the order in which a machine adds does not decide.
+    # Whole numbers: a sum stays below 2**24, so it does not depend on the order of additions.
     whole, middles = np.rint(features * _UNIT), np.rint(centres * _UNIT)
 
     def by_hash(rows: Ints, columns: Ints) -> Floats:
@@ -141,11 +143,11 @@ def _sieves(hashes: Sequence[str], features: Floats, centres: Floats) -> tuple[S
 def _taken_over(
     before: NeighbourGraph, keys: NDArray[np.str_], near: Ints, score: Floats
 ) -> tuple[NDArray[np.bool_], Ints, Ints, Floats]:
-    """Which works keep their neighbours, which are new, and the neighbours of those that keep them."""
+    """Positions of works that keep their neighbours and of new works, and the neighbours that are kept."""
     position = {key: n for n, key in enumerate(keys.tolist())}
     now = np.array([position.get(key, -1) for key in before.keys.tolist()], np.int64)  # of earlier works
     there = now[now >= 0]
-    if (np.diff(there) <= 0).any():  # in another order: others would be first among the equally like
+    if (np.diff(there) <= 0).any():  # in another order ties would be broken otherwise
         return np.zeros(len(keys), bool), np.arange(len(keys)), near, score
     moved = np.where(before.near >= 0, now[before.near], -1)
     lost = ((before.near >= 0) & (moved < 0)).any(axis=(1, 2))
@@ -157,7 +159,7 @@ def _taken_over(
 
 
 def _likest(places: Ints, score: Floats) -> tuple[Ints, Floats]:
-    """The COUNT likest (B, COUNT) of (B, C) works, the likest first; of equally like ones the first."""
+    """The COUNT most similar (B, COUNT) of (B, C) works, in descending order; ties are broken by position."""
     bound = np.partition(score, -COUNT, axis=1)[:, -COUNT]
     row, column = np.nonzero((score >= bound[:, None]) & (score > -np.inf))
     order = np.lexsort((places[row, column], -score[row, column], row))

@@ -1,6 +1,6 @@
-"""What the tables of a data set say, in numbers: the content of the data report.
+"""The figures of the data report, computed from the tables of a data set.
 
-Nothing here reads a picture. Tables of a million rows are counted by columns, never row by row.
+No picture is read. Tables of a million rows are processed by column, never row by row.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pipeline.archive.reasons import reason_kind
 from pipeline.catalog.sources.base import FIELDS
 
 RECORDED, MISSING = "recorded", "missing"
-MAX_NAMES = 40  # of a histogram of names; the others are counted together
+MAX_NAMES = 40  # names of a histogram; the others are counted together
 OTHERS = "(others)"
-MEGAPIXELS = (0.1, 0.3, 1, 3, 10, 30, 100)  # limits of the bins of sizes
-MAX_BINS = 45  # of the years
+MEGAPIXELS = (0.1, 0.3, 1, 3, 10, 30, 100)  # bin edges of sizes
+MAX_BINS = 45  # bins of years
 _STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 500, 1000, 2000, 5000)  # years in a bin
 _SAME_FILE = re.compile(r"the same (?:file|picture) as ")
 
@@ -31,7 +31,7 @@ Numbers = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tables:
-    """The tables of a data set: one row per picture in `inventory` and `catalog`, then what became of it."""
+    """The tables of a data set; `inventory` and `catalog` have one row per picture."""
 
     inventory: pd.DataFrame
     catalog: pd.DataFrame
@@ -42,12 +42,12 @@ class Tables:
 
 
 def profile(tables: Tables, broken_rules: Mapping[str, Mapping[str, int]], balance: str = "none") -> Numbers:
-    """The numbers of the data report, ready for JSON; equal tables give equal numbers.
+    """The figures of the data report, ready for JSON; equal tables give equal figures.
 
     Args:
-        tables: as the stages have written them.
-        broken_rules: stage -> rule -> how many rows break it.
-        balance: by which method rare schools are made to count.
+        tables: as the stages wrote them.
+        broken_rules: stage -> rule -> number of rows that break it.
+        balance: method of class rebalancing (`prepare.balance`).
     """
     labels = sorted(name.removesuffix("_origin") for name in tables.works if name.endswith("_origin"))
     return {
@@ -67,7 +67,7 @@ def profile(tables: Tables, broken_rules: Mapping[str, Mapping[str, int]], balan
 
 
 def unaccounted(tables: Tables) -> list[str]:
-    """Ids that came in and are in no work and not in quarantine: there must be none."""
+    """Ids of the inventory that are neither a work nor in quarantine; an empty list when all is well."""
     ids = tables.inventory["id"]
     places = (tables.works["id"], pd.Series(_merged(tables.works), dtype="str"), tables.quarantine["id"])
     found = np.logical_or.reduce([_among(ids, place) for place in places])
@@ -119,7 +119,7 @@ def _rows(tables: Tables) -> Numbers:
 
 
 def _gaps(tables: Tables, labels: list[str]) -> dict[str, Numbers]:
-    """For each column the kept works that lack it: in the records, once read, and after completion."""
+    """Missing values of the kept works by column: in the records, after parsing, and after completion."""
     works, kept = tables.works, _among(tables.catalog["id"], tables.works["id"])
     gaps = {}
     for name in dict.fromkeys([*FIELDS, *labels]):
@@ -137,14 +137,14 @@ def _gaps(tables: Tables, labels: list[str]) -> dict[str, Numbers]:
 
 
 def _missing(column: pd.Series[Any]) -> int:
-    """How many values are missing; an empty list is a gap, too."""
+    """Number of missing values; an empty list is missing, too."""
     known = column.dropna()
     lists = len(known) and isinstance(known.iloc[0], list | np.ndarray)
     return int(column.isna().sum()) + (int((known.map(len) == 0).sum()) if lists else 0)
 
 
 def _origins(works: pd.DataFrame, label: str) -> Numbers:
-    """How many works have a label from where, and for those completed how sure that was, in tenths."""
+    """Number of works by the origin of a label, and a histogram of completed labels' confidence."""
     origin = works[f"{label}_origin"].fillna(MISSING)
     result: Numbers = {"origins": _counts(origin), "confidence": {}}
     completed = ~origin.isin([RECORDED, MISSING])
@@ -157,7 +157,7 @@ def _origins(works: pd.DataFrame, label: str) -> Numbers:
 
 
 def _held_out_completed(index: pd.DataFrame) -> dict[str, int]:
-    """How many works of val and test have a completed label: they must judge by recorded ones alone."""
+    """Number of validation and test works with a completed label; only recorded labels may be used there."""
     held_out = index[index["split"] != "train"]
     return {
         name.removesuffix("_origin"): int((~held_out[name].fillna(RECORDED).isin([RECORDED])).sum())
@@ -167,9 +167,9 @@ def _held_out_completed(index: pd.DataFrame) -> dict[str, int]:
 
 
 def _classes(index: pd.DataFrame, balance: str) -> dict[str, dict[str, Numbers]]:
-    """Training works of each school, before and after rebalancing, the largest first.
+    """Training works of each school before and after rebalancing, the largest school first.
 
-    After it: draws times weights, and synthetic works, which the training adds.
+    After rebalancing: draws times weights, and the synthetic works that the training adds.
     """
     train = index[(index["split"] == "train") & index["school"].notna()]
     after = train["repeat"] * train["weight"]
@@ -188,7 +188,7 @@ def _classes(index: pd.DataFrame, balance: str) -> dict[str, dict[str, Numbers]]
 
 
 def _years(works: pd.DataFrame) -> Numbers:
-    """Works by year, in bins of a round number of years; recorded and completed years apart."""
+    """Histogram of years in bins of a round width; recorded and completed years are counted separately."""
     known = works[works.columns.intersection(["year", "year_origin"])].dropna(subset="year")
     if known.empty:
         return {"step": 1, "bins": {}}
@@ -209,7 +209,7 @@ def _years(works: pd.DataFrame) -> Numbers:
 
 
 def _files(catalog: pd.DataFrame) -> Numbers:
-    """Formats, modes and sizes of all files whose header could be read."""
+    """Formats, modes and sizes of all files with a readable header."""
     known = catalog[["format", "mode", "bit_depth", "width", "height"]].dropna(subset=["width", "height"])
     megapixels = known["width"].astype(float) * known["height"].astype(float) / 1e6
     bins = np.bincount(np.digitize(megapixels, MEGAPIXELS), minlength=len(MEGAPIXELS) + 1)
@@ -247,8 +247,8 @@ def _reasons(quarantine: pd.DataFrame) -> dict[str, int]:
 
 
 def _suspects(suspects: pd.DataFrame | None) -> Numbers:
-    """How many labels were judged and are suspect, which pairs of classes are confused most, and how many
-    works have a label that the models cannot tell, so that none of them is suspect."""
+    """Number of judged and suspect labels, the most confused pairs of classes, and the number of works by
+    labels that the models cannot tell apart (these are never suspect)."""
     if suspects is None:
         return {"judged": 0, "suspect": 0, "pairs": {}, "not_told_apart": {}}
     found = suspect_works(suspects)
@@ -265,11 +265,11 @@ def _suspects(suspects: pd.DataFrame | None) -> Numbers:
 
 
 def _among(ids: pd.Series[Any], others: pd.Series[Any]) -> pd.Series[bool]:
-    return ids.astype(object).isin(others.astype(object))  # ten times as fast as among Arrow strings
+    return ids.astype(object).isin(others.astype(object))  # ten times as fast as with Arrow strings
 
 
 def _counts(column: pd.Series[Any]) -> dict[str, int]:
-    """Value -> count, the commonest first; beyond MAX_NAMES the rest as one."""
+    """Value -> count, the most frequent first; values beyond MAX_NAMES are counted together."""
     counts = column.dropna().astype(str).value_counts()
     order = sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0])))
     named = {str(name): int(count) for name, count in order[:MAX_NAMES]}

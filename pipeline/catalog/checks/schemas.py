@@ -1,8 +1,8 @@
-"""What the tables that stages hand to each other must hold; a broken rule is named, with its rows.
+"""Schemas of the tables that stages exchange; an error names the broken rule and its rows.
 
-Each table has a schema: its columns, their types, and the rules that their values keep. Columns that a
-schema does not name may be there too. A stage checks what it hands over before it writes it, so that a
-fault is found where it was made, and not by a training that goes wrong a day later.
+A schema lists columns, their types, and rules for their values; further columns are allowed. A stage
+validates a table before it writes it. An error is therefore found in the stage that made it, and not
+a day later in a training.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pipeline.errors import PentimentoError
 OnViolation = Literal["stop", "warn"]
 
 LABELS = ("school", "year", "period")
-EARLIEST, LATEST = -40_000, 2100  # years: from the oldest cave paintings on
-_SHOWN = 3  # rows of a broken rule that are named
+EARLIEST, LATEST = -40_000, 2100  # years: the oldest cave paintings
+_SHOWN = 3  # rows of a broken rule that a message names
 _SHA256 = r"[0-9a-f]{64}"
 _PHASH, _PHASH_WORDS = r"[0-9a-f]{16}", "16 hexadecimal digits"
 _ORIGIN = r"[a-z_]+"
@@ -32,16 +32,16 @@ def validate(
     """Check a table against its schema.
 
     Args:
-        table: one row per work, with a column `id` to name rows by.
+        table: one row per work, with a column `id` that names its rows.
         name: of the schema: inventory, catalog, works or index.
-        on_violation: stop raises; warn logs every broken rule and goes on.
-        log: takes the warnings.
+        on_violation: stop raises an error; warn logs every broken rule and continues.
+        log: receives the warnings.
 
     Returns:
-        Broken rules, as `column: rule`, each with how many rows break it; empty when all is well.
+        Broken rules, as `column: rule`, each with the number of rows that break it; empty without errors.
 
     Raises:
-        PentimentoError: when a rule is broken and that is to stop the run; it names column, rows and rule.
+        PentimentoError: when a rule is broken and `on_violation` is stop; it names column, rows and rule.
     """
     from pandera.errors import SchemaErrors
 
@@ -62,16 +62,17 @@ def validate(
 
 
 def _broken(cases: pd.DataFrame, table: pd.DataFrame) -> dict[str, tuple[str, int]]:
-    """Every broken rule: a line about it, and how many rows break it (0: the column itself is wrong)."""
+    """Each broken rule: its message, and the number of rows that break it (0: the column itself is wrong)."""
     cases = cases.copy()
-    # A rule about several columns is reported once for each column of the table; its name says whose it is.
+    # Pandera reports a rule about several columns once for each column of the table; the name of the rule
+    # says which column it is about.
     for place in np.flatnonzero((cases["schema_context"] == "DataFrameSchema").to_numpy()):
         column, separator, rule = str(cases["check"].iloc[place]).partition(": ")
         if separator:
             cases.iloc[place, cases.columns.get_indexer(["column", "check"])] = [column, rule]
     broken: dict[str, tuple[str, int]] = {}
     for (column, check), rows in cases.groupby(["column", "check"], sort=True, dropna=False):
-        # A column that is not there is reported under the table's own name.
+        # A missing column is reported under the name of the table.
         missing = check == "column_in_dataframe"
         label = str(rows["failure_case"].iloc[0]) if missing else str(column)
         rule = "is missing" if missing else _RULES.get(str(check), str(check))
@@ -94,7 +95,7 @@ def _row(table: pd.DataFrame, place: int, column: str) -> str:
     return f"{row['id'] if 'id' in table else f'row {place}'} ({value[:60]})"
 
 
-# How pandera calls a rule, and what we say.
+# Pandera's name of a check -> the wording of our message.
 _RULES = {
     "not_nullable": "must not be empty",
     "field_uniqueness": "must hold each value once",
@@ -129,7 +130,7 @@ def _schema(name: str) -> Any:
         "location": column(text),
         "path": column(text, inside),
     }
-    found = {  # the path of a row with a problem may be any, or missing
+    found = {  # a row with a problem may have any path, or none
         **place,
         "path": column(text, nullable=True),
         "sha256": column(text, written(_SHA256, "a SHA-256"), nullable=True),

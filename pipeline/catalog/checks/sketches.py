@@ -1,4 +1,4 @@
-"""Sketches: what is kept of a picture to compare it with others: greys and SIFT keypoints (Lowe 2004)."""
+"""Sketches: reduced grey pictures with SIFT keypoints (Lowe 2004), which pictures are compared by."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pipeline.archive.packs import Pack, Reduced
 from pipeline.catalog.location import PictureFile
 
 SIDE = 384  # pixels of a sketch's longer side
-KEYPOINTS = 600  # strongest of a picture
+KEYPOINTS = 600  # keypoints of a picture, the strongest
 
 
 @dataclass(frozen=True)
 class Sketch:
-    """What is kept of a picture to compare it: greys, places of keypoints, and their descriptors."""
+    """A reduced grey picture with its keypoints: their positions and descriptors."""
 
     grey: NDArray[np.uint8]  # (H, W), longer side SIDE
     places: NDArray[np.float32]  # (N, 2), x and y in pixels
     descriptors: NDArray[np.uint8]  # (N, 128), SIFT
 
     def pack(self) -> NDArray[np.uint8]:
-        """The sketch as a row of bytes, without loss."""
+        """The sketch as an array of bytes, without loss."""
         height, width = self.grey.shape
         head = np.array([height, width, len(self.places)], "<u4")
         parts = (head.view(np.uint8), self.grey, self.places.astype("<f4").view(np.uint8), self.descriptors)
@@ -44,10 +44,10 @@ class Sketch:
 
 
 def sketch_file(picture: PictureFile, pictures: Reduced, sketches: Pack) -> dict[str, Any]:
-    """Where the sketch of a file's picture lies in the pack, to which it is appended.
+    """Append the sketch of a file's picture to the pack, and return where it lies.
 
     Raises:
-        ItemError: when the file cannot be decoded to its end.
+        ItemError: when the file cannot be decoded completely.
     """
     return sketches.append(sketch(pictures.read(picture.sha256, picture.find)).pack())
 
@@ -56,14 +56,14 @@ def sketch(picture: NDArray[np.uint8]) -> Sketch:
     """The sketch of a picture (H, W, 3), 8-bit sRGB."""
     scale = SIDE / max(picture.shape[:2])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
-    # Small pictures are enlarged: they show more keypoints then.
+    # Small pictures are enlarged, because SIFT then finds more keypoints.
     full = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2GRAY)
     resized = cv2.resize(full, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     grey = np.asarray(resized, np.uint8)
-    # A low contrast threshold: dark and faded pictures have few keypoints else.
+    # A low contrast threshold, because dark and faded pictures have few keypoints otherwise.
     detector = cv2.SIFT.create(nfeatures=KEYPOINTS, contrastThreshold=0.01)
     keypoints, raw = detector.detectAndCompute(grey, None)
     if not keypoints:
         return Sketch(grey, np.zeros((0, 2), np.float32), np.zeros((0, 128), np.uint8))
     places = np.array([point.pt for point in keypoints], np.float32)
-    return Sketch(grey, places, raw.astype(np.uint8))  # OpenCV's are whole numbers up to 255
+    return Sketch(grey, places, raw.astype(np.uint8))  # OpenCV's descriptors are whole numbers up to 255

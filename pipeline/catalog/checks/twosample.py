@@ -1,8 +1,8 @@
-"""Tests of whether two samples are alike, each with a p-value and an effect that says how much differs.
+"""Two-sample tests, each with a p-value and an effect size.
 
 Each returns a mapping: `effect` from 0 to 1, `p`, and where they apply `psi` (the population stability
-index), `shift` (of the mean, in standard deviations) and `detail` (what moved most, in words). `p` is
-missing where there is nothing to test: too few values, or the same one everywhere.
+index), `shift` (of the mean, in standard deviations) and `detail` (the largest change, in words). `p` is
+missing when nothing can be tested: too few values, or one value everywhere.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ Ints = NDArray[np.int64]
 Result = dict[str, Any]
 Rng = np.random.Generator
 
-MIN_SIZE = 8  # of either sample; with less nothing is judged
+MIN_SIZE = 8  # smallest size of either sample that is tested
 TOO_FEW: Result = {"detail": "too few to judge"}
 OTHER = "(others)"
-_CLASSES, _RARE = 20, 5  # classes that are compared one by one, with so many works; the rest is one class
+_CLASSES, _RARE = 20, 5  # at most 20 classes with 5 works or more are compared; all others are one class
 _RESAMPLES = 9_999  # random tables behind the p-value of classes
 _SHUFFLES, _BATCH = 4_999, 500  # random splits behind that of vectors
-_DIGITS = 9  # of an energy distance; what remains is rounding error
+_DIGITS = 9  # decimals of an energy distance; the rest is rounding error
 
 
 def numbers(left: Floats, right: Floats) -> Result:
-    """Two-sample Kolmogorov-Smirnov test of (N,) and (M,) finite numbers; ties make it slower to alarm.
+    """Two-sample Kolmogorov-Smirnov test of (N,) and (M,) finite numbers; conservative when there are ties.
 
-    The effect is its distance: the share of values that would have to move for the two to be alike.
+    The effect is the test statistic: the largest difference of the two cumulative distributions.
     """
     if min(len(left), len(right)) < MIN_SIZE:
         return TOO_FEW
@@ -40,7 +40,7 @@ def numbers(left: Floats, right: Floats) -> Result:
         return {"effect": 0.0, "psi": 0.0, "shift": 0.0, "detail": medians}
     from scipy.stats import ks_2samp
 
-    # The exact distribution is that of values no two of which are equal.
+    # The exact distribution assumes that all values are distinct.
     distinct = len(np.unique(np.concatenate([left, right]))) == len(left) + len(right)
     exact = distinct and len(left) * len(right) <= 10_000
     test = ks_2samp(left, right, method="exact" if exact else "asymp")
@@ -56,13 +56,13 @@ def numbers(left: Floats, right: Floats) -> Result:
 
 
 def classes(left: pd.Series[Any], right: pd.Series[Any], rng: Rng) -> Result:
-    """Permutation test of the chi-squared statistic; rare classes are one. Exact for samples of any size.
+    """Permutation test of the chi-squared statistic, for samples of any size; rare classes are merged.
 
-    The effect is the total variation distance: the share of works that would have to change class.
+    The effect is the total variation distance: the share of works whose class would have to change.
 
     Args:
-        left, right: class -> count; the index are texts.
-        rng: draws the random splits.
+        left, right: class (text) -> count.
+        rng: draws the random tables.
     """
     table = pd.DataFrame({"left": left, "right": right}).fillna(0).astype("int64")
     if table.sum().min() < MIN_SIZE:
@@ -86,13 +86,13 @@ def classes(left: pd.Series[Any], right: pd.Series[Any], rng: Rng) -> Result:
 
 
 def tags(left: pd.Series[Any], right: pd.Series[Any], sizes: tuple[int, int]) -> Result:
-    """Fisher's exact test for each common tag, of which a work may have several; Bonferroni over the tags.
+    """Fisher's exact test for each common tag, with Bonferroni correction; a work may have several tags.
 
-    The effect is the largest difference of a tag's share.
+    The effect is the largest difference between the two shares of a tag.
 
     Args:
-        left, right: tag -> how many works have it.
-        sizes: how many works there are on either side.
+        left, right: tag -> number of works with it.
+        sizes: number of works on either side.
     """
     if min(sizes) < MIN_SIZE:
         return TOO_FEW
@@ -117,11 +117,11 @@ def tags(left: pd.Series[Any], right: pd.Series[Any], sizes: tuple[int, int]) ->
 
 
 def vectors(left: NDArray[np.floating[Any]], right: NDArray[np.floating[Any]], rng: Rng) -> Result:
-    """Permutation test of the energy distance of vectors (N, D) and (M, D); needs (N + M)² numbers of memory.
+    """Permutation test of the energy distance of vectors (N, D) and (M, D); memory grows with (N + M)².
 
-    The effect is the root of the coefficient of inhomogeneity (Székely & Rizzo 2013: the energy
-    distance as a share of twice the mean distance between the sets), less what chance alone gives. It
-    grows in proportion to the share of vectors that are of another kind.
+    The effect is the square root of the coefficient of inhomogeneity (Székely & Rizzo 2013: the energy
+    distance divided by twice the mean distance between the sets), minus its mean under permutation. It
+    grows in proportion to the share of vectors from another distribution.
     """
     if min(len(left), len(right)) < MIN_SIZE:
         return TOO_FEW
@@ -154,16 +154,16 @@ def vectors(left: NDArray[np.floating[Any]], right: NDArray[np.floating[Any]], r
 
 
 def stability(left: Ints, right: Ints) -> float:
-    """Population stability index of two histograms (K,), with half a work added to each bin.
+    """Population stability index of two histograms (K,); half a work is added to each bin.
 
-    By custom, up to 0.1 is little, and from 0.25 a lot.
+    By convention 0.1 is a small change, and 0.25 a large one.
     """
     a, b = ((side + 0.5) / (side.sum() + 0.5 * len(side)) for side in (left, right))
     return float(((b - a) * np.log(b / a)).sum())
 
 
 def _merged(table: pd.DataFrame) -> pd.DataFrame:
-    """Counts of classes, commonest first, the rare ones as one; by what both have together, so fairly."""
+    """Counts of classes, the most frequent first, rare ones merged; ranked by the sum of both samples."""
     total = table.sum(axis=1)
     order = pd.DataFrame({"total": -total, "name": total.index}).sort_values(["total", "name"]).index
     kept = [name for name in order[:_CLASSES] if total[name] >= _RARE]

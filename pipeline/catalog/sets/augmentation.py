@@ -1,4 +1,4 @@
-"""Augmentation: an albumentations policy from params, checked, seeded, and shown on a contact sheet."""
+"""Augmentation by an albumentations policy from params: checked, seeded, and drawn as a contact sheet."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ Policy = Sequence[dict[str, dict[str, Any]]]
 
 FILE = "augmentation.json"  # of prepared works
 
-# Arguments of albumentations' transforms that say how strong they are (see `strengthen`).
+# Arguments of albumentations' transforms that set their strength (see `strengthen`).
 _LIMITS = ("limit", "brightness_limit", "contrast_limit", "sat_shift_limit", "val_shift_limit", "gamma_shift")
 _UPPER = ("std_range", "hole_height_range", "hole_width_range")
 _LOWER = ("scale", "quality_range")
 
 
 def record(prepared: Path, policy: Policy, preset: str | None, seed: int) -> None:
-    """Write what pictures are augmented by into a folder of prepared works, for trainings to read."""
+    """Write the policy into a folder of prepared works, where trainings read it."""
     write_json(prepared / FILE, {"preset": preset, "seed": seed, "policy": list(policy)})
 
 
 def recorded(prepared: Path) -> Policy:
-    """The policy that was recorded in a folder of prepared works."""
+    """The policy that `record` wrote into a folder of prepared works."""
     policy: Policy = json.loads((prepared / FILE).read_text(encoding="utf-8"))["policy"]
     return policy
 
 
 def build(policy: Policy, seed: int, strength: float = 0.0) -> Callable[[Picture], Picture]:
-    """A function that alters a picture (H, W, 3), 8-bit sRGB, at random; its draws follow the seed.
+    """A function that augments a picture (H, W, 3), 8-bit sRGB, at random, by the seed.
 
     Args:
         policy: albumentations transforms by name, each with its arguments.
         seed: of the draws.
-        strength: how much stronger than the policy says, 0 to 1; see `strengthen`.
+        strength: how much stronger than the policy, 0 to 1; see `strengthen`.
 
     Raises:
-        PentimentoError: naming a transform or an argument that albumentations does not know.
+        PentimentoError: for a transform or an argument that albumentations does not know.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
@@ -78,17 +78,17 @@ def preview(
     draws: int = 5,
     side: int = 160,
 ) -> None:
-    """Draw a contact sheet: a row for each picture (H, W, 3), as it is and altered `draws` times.
+    """Draw a contact sheet: one row per picture (H, W, 3), the original and `draws` augmented copies.
 
     Args:
         target: PNG, JPEG or WebP file.
         pictures: at least one, 8-bit sRGB.
-        policy: what alters them.
-        seed: of the draws: the sheet's bytes follow it.
-        strength: for each picture, how much stronger than the policy says; none: as it says.
-        caption: lines under the pictures; then come the transforms with their arguments.
-        draws: altered copies of each.
-        side: pixels that each picture is fitted into.
+        policy: augments them.
+        seed: of the draws; the same seed gives the same bytes.
+        strength: for each picture, how much stronger than the policy; None: as the policy says.
+        caption: lines under the pictures, above the list of transforms.
+        draws: augmented copies of each picture.
+        side: pixels of the square that each picture is fitted into.
     """
     strengths = [float(one) for one in strength] or [0.0] * len(pictures)
     augments = {one: build(policy, seed, one) for one in sorted(set(strengths))}
@@ -103,7 +103,7 @@ def preview(
 
 
 def _described(step: dict[str, dict[str, Any]]) -> list[str]:
-    """A step of a policy in words, one line for each transform."""
+    """A step of a policy as text, one line per transform."""
     return [
         f"{name}  " + ", ".join(f"{key} {value}" for key, value in (arguments or {}).items())
         for name, arguments in step.items()
@@ -113,9 +113,9 @@ def _described(step: dict[str, dict[str, Any]]) -> list[str]:
 def strengthen(policy: Policy, strength: float) -> Policy:
     """A policy made stronger: 0 leaves it as it is, 1 doubles its limits and most of its probabilities.
 
-    What happens with probability p then happens with 1 - (1 - p)^(1 + strength); limits of either sign
-    and the upper ends of noise grow by 1 + strength; the lower ends of crops and of JPEG qualities
-    shrink by 1 - strength / 2. Whatever else a transform takes stays.
+    A probability p becomes 1 - (1 - p)^(1 + strength). Limits of either sign and the upper ends of noise are
+    multiplied by 1 + strength, the lower ends of crops and of JPEG qualities by 1 - strength / 2. Other
+    arguments stay.
 
     Args:
         policy: albumentations transforms by name, each with its arguments.

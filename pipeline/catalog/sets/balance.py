@@ -1,8 +1,8 @@
-"""Class rebalancing of the training works: what rare classes get so that they count.
+"""Class rebalancing of the training works.
 
-Only training works are rebalanced. The methods differ in where they act: on how often a work is drawn
-(oversample, undersample), on its weight in the loss (class_weights, effective_number), on the loss
-itself (logit_adjustment), on the features (smote), or on the pictures (augment).
+Only training works are rebalanced. A method changes how often a work is drawn (oversample, undersample),
+its weight in the loss (class_weights, effective_number), the loss itself (logit_adjustment), the
+features (smote), or the pictures (augment).
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Rare = Literal["keep", "merge", "drop"]
 OTHER = "Other"
 FILE = "balance.json"  # of prepared works
 
-BETA = 0.99  # of the effective number: from about 1 / (1 - BETA) works on, more of them add little
-_NEIGHBOURS = 5  # of SMOTE; fewer in a class that is smaller
+BETA = 0.99  # of the effective number: beyond about 1 / (1 - BETA) works, further ones add little
+_NEIGHBOURS = 5  # neighbours of SMOTE; fewer in a smaller class
 
 
 @dataclass(frozen=True)
@@ -49,45 +49,45 @@ class Plan:
 
 @dataclass(frozen=True)
 class Balancing:
-    """A method and its seed: what a training is given to make rare classes count."""
+    """A method of rebalancing and its seed."""
 
     method: Balance
     seed: int
 
     def plan(self, classes: Sequence[str]) -> Plan:
-        """The use of works of these classes; see `plan`."""
+        """How the method uses works of these classes; see `plan`."""
         return plan(classes, self.method, self.seed)
 
     def synthesise(
         self, features: NDArray[np.float32], classes: Sequence[str]
     ) -> tuple[NDArray[np.float32], list[str]]:
-        """The synthetic rows that the method adds, none unless it is `smote`; see `synthesise`."""
+        """The synthetic rows that the method adds, only for `smote`; see `synthesise`."""
         if self.method != "smote":
             return features[:0], []
         return synthesise(features, classes, self.seed)
 
     def record(self, prepared: Path) -> None:
-        """Write the method and its seed into a folder of prepared works, for trainings to read."""
+        """Write the method and its seed into a folder of prepared works, where trainings read them."""
         write_json(prepared / FILE, asdict(self))
 
 
 def recorded(prepared: Path) -> Balancing:
-    """The method that was recorded in a folder of prepared works."""
+    """The method that `record` wrote into a folder of prepared works."""
     return Balancing(**json.loads((prepared / FILE).read_text(encoding="utf-8")))
 
 
 def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
-    """The use of works of these classes, N of them, by a method.
+    """How a method uses N training works of these classes.
 
     - `oversample`, `undersample`: drawn at random, by seed, until every class is as large as the
       largest or the smallest.
     - `class_weights`: weights inversely proportional to the class's frequency.
     - `effective_number`: weights by the effective number of works, (1 - b) / (1 - b^n), b = 0.99
-      (Cui et al. 2019): gentler on classes of which there are plenty.
-    - `augment`: draws as `oversample`, dealt evenly over a class's works, and the augmentation is the
-      stronger the rarer the class: strength 1 - n / n of the largest class.
-    - `logit_adjustment`, `smote`: nothing to change here: they act in the training, on the loss and on
-      the features; see `ClassifierTask` and `synthesise`.
+      (Cui et al. 2019): a milder correction for large classes.
+    - `augment`: draws as `oversample`, spread evenly over a class's works, with stronger augmentation for
+      rarer classes: strength 1 - n / n of the largest class.
+    - `logit_adjustment`, `smote`: no change here. They act in the training, on the loss and on the
+      features; see `ClassifierTask` and `synthesise`.
     """
     repeat = np.ones(len(classes), np.int64)
     weight = np.ones(len(classes), np.float64)
@@ -113,18 +113,18 @@ def plan(classes: Sequence[str], method: Balance, seed: int) -> Plan:
 def synthesise(
     features: NDArray[np.float32], classes: Sequence[str], seed: int
 ) -> tuple[NDArray[np.float32], list[str]]:
-    """Synthetic rows that lift every class to the largest: SMOTE (Chawla et al. 2002), on features.
+    """Synthetic rows of features, up to the size of the largest class: SMOTE (Chawla et al. 2002).
 
-    A row lies between two works of a class. It has no picture, so it can train a head on frozen
-    features only. A class with a single work is repeated: there is nothing to lie between.
+    A row is interpolated between two works of a class. It has no picture, so it can train only a head on
+    frozen features. The row of a class with a single work is repeated.
 
     Args:
-        features: (N, D) of the training works alone.
+        features: (N, D) of the training works only.
         classes: their N classes.
         seed: of the draws.
 
     Returns:
-        The new rows (M, D) and their M classes: what is to be added, the N works not among it.
+        The new rows (M, D) and their M classes, without the N works.
     """
     from imblearn.over_sampling import SMOTE, RandomOverSampler
 
@@ -138,7 +138,7 @@ def synthesise(
         count = int(counts[name])
         if count == largest:
             continue
-        # Against the largest class alone, so that each class has as many neighbours as it allows.
+        # Each class is resampled against the largest alone, so that its number of neighbours can differ.
         pair = labels.isin([name, counts.idxmax()]).to_numpy()
         sampler: Any = RandomOverSampler(random_state=seed)
         if count > 1:
@@ -152,12 +152,12 @@ def synthesise(
 def handle_rare(
     classes: pd.Series[Any], least: int, rare: Rare, other: str = OTHER
 ) -> tuple[pd.Series[Any], list[str]]:
-    """The classes with those of fewer than `least` works kept, merged into `other`, or dropped (NA).
+    """Keep the classes with fewer than `least` works, merge them into `other`, or drop them (NA).
 
-    What is merged is a class itself, and may be smaller than `least`.
+    The merged class may be smaller than `least`.
 
     Returns:
-        The new classes, with the old index; and the names of those that were rare, sorted.
+        The new classes with the old index, and the sorted names of the rare ones.
     """
     sizes = classes.value_counts()
     names = sorted(str(name) for name, count in sizes.items() if count < least and name != other)
@@ -171,7 +171,7 @@ def _mean_one(weight: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _dealt(codes: NDArray[np.int64], sizes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Draws (N,) that sum up to the largest class's size in each class; two works' differ by 1 at most."""
+    """Draws (N,): each class sums to the size of the largest, and its works differ by 1 at most."""
     order = np.random.default_rng(seed)
     repeat = np.zeros(len(codes), np.int64)
     for code, size in enumerate(sizes):

@@ -1,8 +1,8 @@
-"""Augmentation presets: for each task a policy that knows what art forbids.
+"""Augmentation presets: for each task a policy that keeps its labels true.
 
-A picture may be altered only in ways that leave its label true. What that allows depends on what is
-learnt: a flipped landscape is still of its school, but a flipped drawing has its hatching from the wrong
-hand; a shifted hue says nothing of what is shown, and everything of who painted it.
+Which changes keep a label true depends on the task. A flipped landscape still belongs to its school, but
+in a flipped drawing the hatching runs the wrong way, which matters for the artist. A shifted hue does not
+change what a picture shows, but it changes the artist's palette.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TURNS = {"VerticalFlip": _UPSIDE_DOWN, "Transpose": _TURNED, "RandomRotate90": 
 
 @dataclass(frozen=True)
 class Preset:
-    """A policy, and what the task forbids and why."""
+    """A policy, and the transforms that the task forbids."""
 
     policy: Policy
     forbidden: dict[str, str]  # albumentations transform -> reason
@@ -69,7 +69,7 @@ PRESETS: dict[PresetName, Preset] = {
     "tags": Preset(
         _steps(
             ("HorizontalFlip", {"p": 0.5}),
-            # A tight crop may cut off what the tag names.
+            # A tight crop may cut off the subject that a tag names.
             ("RandomResizedCrop", {**_CROP, "scale": [0.7, 1.0], "p": 1.0}),
             ("Rotate", {"limit": 5, "border_mode": 4, "p": 0.3}),
             (
@@ -92,7 +92,7 @@ PRESETS: dict[PresetName, Preset] = {
         forbidden=dict(_TURNS),
     ),
     "restoration": Preset(
-        # Cracks and losses know no up and down: here a picture may be turned as it likes.
+        # Cracks and losses have no orientation, so pictures may be rotated freely.
         _steps(
             ("HorizontalFlip", {"p": 0.5}),
             ("VerticalFlip", {"p": 0.5}),
@@ -107,7 +107,7 @@ PRESETS: dict[PresetName, Preset] = {
 
 
 def preset_policy(name: PresetName, *, writing: bool = False) -> Policy:
-    """The policy of a preset; without horizontal flips where writing counts, in whatever task.
+    """The policy of a preset; without horizontal flips if writing must stay readable.
 
     Raises:
         PentimentoError: when there is no such preset.
@@ -119,9 +119,9 @@ def preset_policy(name: PresetName, *, writing: bool = False) -> Policy:
 
 
 def objections(policy: Policy, name: PresetName, *, writing: bool = False) -> list[str]:
-    """What in a policy of one's own the task forbids, each with its reason; to be said, not to stop for.
+    """Transforms of a user's policy that the task forbids, each with its reason, as warnings.
 
-    A transform of probability 0, and a colour transform whose hue does not shift, is no offence.
+    A transform of probability 0 and a colour transform without a hue shift are allowed.
     """
     forbidden = dict(PRESETS[name].forbidden)
     if writing:

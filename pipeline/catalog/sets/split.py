@@ -1,4 +1,4 @@
-"""Train, validation and test: stratified, and never with near-duplicates on both sides."""
+"""Splits train, validation and test: stratified by class, near-duplicates always in one split."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ GroupBy = Literal["work", "artist"]
 
 
 def leak_groups(near: Sequence[int], artists: Sequence[str | None], group_by: GroupBy) -> NDArray[np.int64]:
-    """Groups (N,) that must not be torn apart: near-duplicates, and by choice all works of an artist.
+    """Groups (N,) that stay in one split: near-duplicates, and optionally all works of an artist.
 
-    Grouped by work, a model is judged on new works of artists it may know; by artist, on artists it
-    has never seen, which is harder. A work of an unknown artist stays with its near-duplicates alone;
-    near-duplicates under two artists' names keep both artists together.
+    Grouped by work, a model is evaluated on new works of artists that it may know; grouped by artist, on
+    artists that it has never seen, which is harder. A work of an unknown artist is grouped only with its
+    near-duplicates. Near-duplicates under two artists' names put both artists in one group.
 
     Args:
         near: (N,) near-duplicates share a number.
-        artists: (N,) names; None or NaN where unknown.
+        artists: (N,) names; None or NaN for an unknown artist.
         group_by: work or artist.
 
     Returns:
@@ -44,15 +44,15 @@ def leak_groups(near: Sequence[int], artists: Sequence[str | None], group_by: Gr
 def split_groups(
     groups: Sequence[int], classes: Sequence[str], shares: tuple[float, float, float], seed: int
 ) -> list[str]:
-    """The split of each work: all works of a group go to one, each class is spread by the shares.
+    """The split of each work: a group stays in one split, each class is divided by the shares.
 
-    Groups of a class are shuffled by seed and dealt, largest first, to the split that is furthest
-    behind its share of that class.
+    The groups of a class are shuffled by the seed and assigned, largest first, to the split that lacks most
+    of its share of that class.
     """
     table = pd.DataFrame({"group": groups, "class": classes})
     order = np.random.default_rng(seed)
     home: dict[int, str] = {}
-    # The commonest class of each group; of equally common ones the first by name.
+    # The most frequent class of each group; ties are broken by name.
     counts = table.value_counts().reset_index(name="count")
     counts = counts.sort_values(["count", "class"], ascending=[False, True]).drop_duplicates("group")
     majority = dict(zip(counts["group"], counts["class"], strict=True))
