@@ -54,6 +54,17 @@ def prepared(project):
     return project
 
 
+@pytest.fixture(scope="module")
+def descriptions_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("state")
+
+
+@pytest.fixture
+def described(descriptions_folder, monkeypatch):
+    """A state folder that tests share: the first describes the pictures, the others find the descriptions."""
+    monkeypatch.setenv("PENTIMENTO_STATE", str(descriptions_folder))
+
+
 def settle(project, **changes):
     """Write params.yaml with changes to the classifier's settings; dotted names by '__'."""
     values = read_params(project / "params.yaml")
@@ -211,6 +222,7 @@ def balance_as(project, method, policy=({"HorizontalFlip": {"p": 0.5}},)):
 
 
 @pytest.mark.parametrize("method", ["none", "class_weights", "logit_adjustment", "smote", "augment"])
+@pytest.mark.usefixtures("described")
 def test_rare_schools_are_compared_with_and_without_rebalancing(prepared, method):
     train, evaluate = stages()
     balance_as(prepared, method, [{"RandomBrightnessContrast": {"p": 1.0}}])
@@ -231,6 +243,7 @@ def test_rare_schools_are_compared_with_and_without_rebalancing(prepared, method
         assert judged["cross_validated"]["school_works"] == table["works"].sum()
 
 
+@pytest.mark.usefixtures("described")
 def test_every_way_of_rebalancing_learns_something_of_its_own(prepared):
     train, _ = stages()
     made = {}

@@ -54,6 +54,7 @@ def test_patterns_are_laid_as_paint_that_shows(blind, patterns):
         assert ((damaged < clean)[mask] == darker).all()
 
 
+@pytest.mark.slow
 def test_a_detector_that_knows_the_truth_gains_and_one_that_sees_nothing_does_not(blind, patterns):
     clean = painting(0, 64, 64)
     truth = clean.astype(np.float32) / 255

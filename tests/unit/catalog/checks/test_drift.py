@@ -57,6 +57,7 @@ def test_the_same_works_do_not_differ_at_all() -> None:
     assert (table["p"].dropna() == 1).all()
 
 
+@pytest.mark.slow
 def test_two_halves_at_random_raise_no_alarm() -> None:
     table, found, shown = works(300, 1), vectors(300, 1), 0
     for seed in range(20):

@@ -67,6 +67,7 @@ def test_the_chance_of_vectors_agrees_with_shuffled_weights(
     assert found["effect"] == pytest.approx(effect, abs=0.003)
 
 
+@pytest.mark.slow
 def test_one_in_twenty_equal_samples_is_below_five_percent() -> None:
     draws = np.random.default_rng(1)
     share = [0.5, 0.3, 0.15, 0.05]

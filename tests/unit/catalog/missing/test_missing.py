@@ -226,6 +226,7 @@ ROWS = st.lists(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 @given(rows=ROWS, method=st.sampled_from(METHODS), seed=st.integers(0, 3))
 def test_any_pattern_of_gaps(rows: list[tuple[object, ...]], method: str, seed: int) -> None:

@@ -142,6 +142,7 @@ def test_the_page_lists_the_keys_of_a_declaration():
     assert set(re.findall(r"`(\w+)`", " ".join(rows))) == set(OwnModel.model_fields)
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_works_as_written(tmp_path, monkeypatch):
     blocks = dict(re.findall(r"^```(\w+)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL))
     declared = YAML(typ="safe").load(blocks["yaml"])["restore"]
