@@ -31,7 +31,7 @@ Params = ClassifierParams
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Train on the train split, watch the val split, save the model with its card."""
-    classes = json.loads((inputs["prepared"] / "classes.json").read_text(encoding="utf-8"))
+    classes = json.loads((inputs["prepared"] / paths.CLASSES).read_text(encoding="utf-8"))
     if not classes["school"] and not classes["tags"]:
         raise PentimentoError(
             f"train_classifier: no school and no tag to learn in {inputs['prepared'] / 'classes.json'}; "
@@ -58,7 +58,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     with atomic_path(outputs["plots"]) as folder:
         folder.mkdir()
         table = pd.DataFrame(history, index=pd.RangeIndex(1, len(history) + 1, name="epoch"))
-        table.round(6).to_csv(folder / "history.csv")
+        table.round(6).to_csv(folder / paths.HISTORY)
     last = {name: round(value, 4) for name, value in history[-1].items()}
     return {**card["data"], "epochs": len(history), "temperature": card["temperature"], **last}
 
