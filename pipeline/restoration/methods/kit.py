@@ -110,7 +110,7 @@ def _load(settings_json: str, methods: Path) -> Kit:
 
 @dataclass(frozen=True)
 class Candidates:
-    """All registered methods of a step, side by side, to be measured.
+    """All registered methods of a step, for evaluate_steps to measure.
 
     methods: name in reports -> method.
     weights: name -> network -> 'pretrained' or 'trained', of those that have networks.

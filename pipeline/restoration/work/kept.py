@@ -1,4 +1,4 @@
-"""Restored works that are kept in a folder: a stage that restores the same works again copies them."""
+"""A cache of restored works in a folder: a stage that restores a work again copies the cached result."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pipeline.restoration.work.work import Tree, Work
 
 
 def key_of(work: Work) -> str:
-    """What a result depends on beside the kit, as SHA-256: the work's name and the bytes of its files."""
+    """The cache key of a work, besides the kit: SHA-256 of its name and of the bytes of its files."""
     files = [file_sha256(file) if file else None for file in (work.source, work.mask)]
     return value_sha256([work.path, work.shortened, files])
 
 
 def restore_kept(work: Work, kept: Tree, kit: Kit) -> dict[str, Any]:
-    """Restore a work into the folder that keeps it; the summary that `restore_work` gives.
+    """Restore a work into the cache `kept`, and return the summary of `restore_work`.
 
     Raises:
         ItemError: when the work cannot be restored.
-        PentimentoError: when its source was altered meanwhile.
+        PentimentoError: when another process changed the source meanwhile.
     """
     try:
         return restore_work(work, kept, kit)
-    except SourceChanged as error:  # says nothing of the work: it must not be remembered
+    except SourceChanged as error:  # no fault of the work: the ledger must not record it
         raise PentimentoError(f"{work.path} {error}") from None
 
 
 def stands(done: Mapping[str, Any], kept: Tree) -> bool:
-    """Whether a work and its sidecar are in the folder as they were written."""
+    """Whether the cache holds a work and its sidecar, both unchanged."""
     files = {"output": kept.works, "proof": kept.proof}
     return all(
         (file := folder / done[name]).is_file() and file_sha256(file) == done[f"{name}_sha256"]
@@ -42,7 +42,7 @@ def stands(done: Mapping[str, Any], kept: Tree) -> bool:
 
 
 def copy_kept(done: Mapping[str, Any], kept: Tree, tree: Tree) -> None:
-    """Copy a work and its sidecar to another output tree."""
+    """Copy a work and its sidecar from the cache to another output tree."""
     for name, source, target in (("output", kept.works, tree.works), ("proof", kept.proof, tree.proof)):
         (target / done[name]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / done[name], target / done[name])
