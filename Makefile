@@ -3,6 +3,7 @@
 #   make test    the tests            make lint   format, lint and types
 #   make check-fast   lint, and the unit tests without the slow ones, for use while you work
 #   make bench   the figures          make serve  the nightly schedule, served from this terminal
+#   make weights NAME=detector   trains a shipped network by its recipe; also MINUTES=2 OUT=DIR IMAGES="DIR ..." EXCLUDE=LIST
 SHELL    := /bin/bash
 PYTHON   ?= python3
 VENV     := .venv
@@ -14,7 +15,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test unit check-fast lint format bench serve docs deps lock clean-venv
+.PHONY: demo test unit check-fast lint format bench serve docs deps weights lock clean-venv
 
 demo: $(READY)
 	@$(BIN)/pentimento demo
@@ -41,12 +42,16 @@ format: $(READY)
 	@$(BIN)/ruff check --fix .
 
 bench: $(READY)
-	@for script in $(filter-out benchmarks/pretrain% benchmarks/figures.py benchmarks/improving.py benchmarks/originals.py benchmarks/inpaint.py \
-	  benchmarks/scans.py benchmarks/gigapixel.py benchmarks/detector_rule.py, \
+	@for script in $(filter-out benchmarks/figures.py benchmarks/improving.py benchmarks/originals.py benchmarks/inpaint.py \
+	  benchmarks/scans.py benchmarks/gigapixel.py, \
 	  $(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 serve: $(READY)
 	@$(BIN)/pentimento nightly
+
+weights: $(READY)
+	@$(BIN)/pentimento weights $(NAME) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(OUT),--out $(OUT)) \
+	  $(foreach folder,$(IMAGES),--images $(folder)) $(if $(EXCLUDE),--exclude $(EXCLUDE))
 
 docs: $(READY)
 	@$(BIN)/python -m pipeline reference > docs/params.md

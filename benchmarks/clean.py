@@ -39,13 +39,13 @@ import cv2
 import numpy as np
 import pandas as pd
 from improving import add_arguments, chosen, one_thread, print_table, report, ssim, timed, whole
-from pretraining import Pictures
 
 from pipeline import paths
 from pipeline.archive.canvas import Canvas
 from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
 from pipeline.progress import track
+from pipeline.recipes.pictures import Picture
 from pipeline.restoration.methods.classical import LevelsAndDenoise
 from pipeline.restoration.methods.interface import Pixels
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer
@@ -106,7 +106,9 @@ def main() -> None:
     print("left alone by `learnt`:", ", ".join(f"{k} {v:.0%}" for k, v in found["left_alone"].items()))
 
 
-def measure(pictures: Pictures, arguments: argparse.Namespace, learnt: dict[str, Method]) -> pd.DataFrame:
+def measure(
+    pictures: list[Picture], arguments: argparse.Namespace, learnt: dict[str, Method]
+) -> pd.DataFrame:
     """One row of figures per picture, damage and method."""
     noise = arguments.noise / 255
     rows: list[dict[str, Any]] = []

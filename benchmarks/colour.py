@@ -21,7 +21,6 @@ import cv2
 import numpy as np
 import pandas as pd
 import torch
-from pretraining import read_folders
 from skimage.color import deltaE_ciede2000, rgb2lab
 
 from pipeline import environment, paths
@@ -29,6 +28,7 @@ from pipeline.archive.shards import Shards
 from pipeline.archive.sheets import contact_sheet
 from pipeline.damage import damage
 from pipeline.progress import track
+from pipeline.recipes.pictures import read_folder
 from pipeline.resampling.bootstrap import mean_interval
 from pipeline.restoration.methods.classical import LevelsAndDenoise
 from pipeline.restoration.methods.colour import ColourModel
@@ -145,7 +145,7 @@ def classical(pixels: Pixels) -> Pixels:
 
 def _pictures(arguments: argparse.Namespace) -> list[Pixels]:
     if arguments.images:
-        raw, _ = read_folders([arguments.images], set(), arguments.max_side)
+        raw, _ = read_folder(arguments.images, arguments.max_side)
     else:
         shards = Shards(paths.project_root() / paths.PREPARED)
         raw = [shards[row] for row in shards.rows(arguments.split)]

@@ -28,12 +28,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from improving import add_arguments, chosen, middle, one_thread, print_table, report, ssim, timed, whole
-from pretraining import Pictures
 
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
 from pipeline.progress import track
+from pipeline.recipes.pictures import Picture
 from pipeline.restoration.methods.interface import Pixels, Preview
 from pipeline.restoration.methods.learnt_enhancer import LearntEnhancer
 
@@ -58,7 +58,9 @@ def main() -> None:
     print(json.dumps(found, indent=1)) if arguments.json else print_table(found, "sigma", "noisy")
 
 
-def measure(pictures: Pictures, sigmas: list[float], methods: dict[str, Method], seed: int) -> pd.DataFrame:
+def measure(
+    pictures: list[Picture], sigmas: list[float], methods: dict[str, Method], seed: int
+) -> pd.DataFrame:
     """One row of figures per picture, level of noise and method."""
     rows: list[dict[str, Any]] = []
     for number, picture in enumerate(track(pictures, "denoise")):

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pandas as pd
 from originals import originals
-from pretraining import Pictures
 
 from pipeline import environment, paths
 from pipeline.archive.filetypes import SUFFIXES
@@ -19,6 +18,7 @@ from pipeline.archive.images import read_rgb
 from pipeline.archive.tiling import Grid, Tile, Values, run_tiles
 from pipeline.errors import PentimentoError
 from pipeline.evaluation.restoration import ssim_map, summary
+from pipeline.recipes.pictures import Picture
 from pipeline.restoration.methods.interface import Enhancer, Pixels
 from pipeline.restoration.work.enhancing import apply
 
@@ -44,7 +44,7 @@ def add_enlarge(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def chosen(arguments: argparse.Namespace) -> Pictures:
+def chosen(arguments: argparse.Namespace) -> list[Picture]:
     """The pictures to measure on, (H, W, 3) 8-bit sRGB.
 
     Raises:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pretraining import Pictures
-
 from pipeline import paths
 from pipeline.archive.shards import INDEX
 from pipeline.catalog.originals import read_originals, works_of
 from pipeline.errors import PentimentoError
+from pipeline.recipes.pictures import Picture
 
 
-def originals(root: Path, split: str, side: int | None = None) -> Pictures:
+def originals(root: Path, split: str, side: int | None = None) -> list[Picture]:
     """The pictures of one split ('train', 'val' or 'test') of the project's archive, (H, W, 3) 8-bit sRGB.
 
     Those larger than `side` pixels are reduced to it.

@@ -33,12 +33,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pandas as pd
 from improving import add_arguments, chosen, one_thread, print_table, report, ssim, timed, whole
-from pretraining import Pictures
 
 from pipeline import paths
 from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
 from pipeline.progress import track
+from pipeline.recipes.pictures import Picture
 from pipeline.restoration.methods.classical import lanczos
 from pipeline.restoration.methods.interface import Pixels
 from pipeline.restoration.methods.learnt_enhancer import LearntUpscaler
@@ -71,7 +71,7 @@ def main() -> None:
     print(json.dumps(found, indent=1)) if arguments.json else print_table(found, "scale", "bicubic")
 
 
-def measure(pictures: Pictures, scale: int, methods: dict[str, Method]) -> pd.DataFrame:
+def measure(pictures: list[Picture], scale: int, methods: dict[str, Method]) -> pd.DataFrame:
     """One row of figures per picture and method."""
     rows: list[dict[str, Any]] = []
     for number, picture in enumerate(track(pictures, f"superres x{scale}")):

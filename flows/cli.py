@@ -20,6 +20,7 @@ from flows.commands.report import report
 from flows.commands.restore import restore
 from flows.commands.retrain import retrain
 from flows.commands.sync import sync
+from flows.commands.weights import weights
 
 app = typer.Typer(
     name="pentimento",
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "The pipeline": (demo, plan, check, profile, sync, retrain, nightly, report),
+    "The pipeline": (demo, plan, check, profile, sync, retrain, nightly, report, weights),
     "The data": (impute_report, drift),
     "Pictures": (restore, generate, classify),
 }

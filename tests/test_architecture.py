@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "recipes": GROUPS | GROUND_FLOOR | {"archive", "recipes", "stage"},
     "stages": {"recipes"} | GROUPS | GROUND_FLOOR | {"archive", "stage", "stages"},
     "stage": {"archive"},
+    "weights": {"archive", "models", "recipes", "training"},
     "reference": {"stages"},
     "__main__": {"stages", "stage", "reference"},
 }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.recipes.pictures import Originals, Pictures
     from pipeline.training.detector import DetectorTask
+    from pipeline.training.task import Task
 
 LIMITS = "paint that looks like damage is taken for it; hairs and specks on dark paint are missed"
 # It stands in the card until the rule is chosen: every pixel that is more probably damage than not.
@@ -101,7 +102,8 @@ def _card(params: DetectorParams) -> dict[str, Any]:
     return {"purpose": "finds damage in pictures of paintings, by kind", "limits": LIMITS, "rule": ANYTHING}
 
 
-def _finish(folder: Path, params: DetectorParams, pictures: Pictures) -> dict[str, Any]:
+def _finish(folder: Path, params: DetectorParams, pictures: Pictures, task: Task) -> dict[str, Any]:
+    del task
     from pipeline.recipes.detector_rule import choose
 
     held_out = pictures.validation[: params.examples.validation_pictures]

@@ -40,8 +40,8 @@ class MakeTask(Protocol[P_contra]):
     def __call__(self, params: P_contra, network: nn.Module, pictures: Pictures, /) -> Task: ...  # noqa: D102
 
 
-def _nothing(folder: Path, params: Any, pictures: Pictures) -> dict[str, Any]:
-    del folder, params, pictures
+def _nothing(folder: Path, params: Any, pictures: Pictures, task: Task) -> dict[str, Any]:
+    del folder, params, pictures, task
     return {}
 
 
@@ -57,7 +57,7 @@ class Recipe(Generic[P]):
     task: what the training loop needs.
     card: what the card says beside data, parameters and figures.
     originals: how the originals that it learns from are read; None: it learns from data/prepared.
-    finish: called with the saved model's folder; gives further entries of the card.
+    finish: called with the saved model's folder and the task; gives further entries of the card.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Recipe(Generic[P]):
     card: Callable[[P], Mapping[str, Any]]
     required: Callable[[P], Mapping[str, Any]] = lambda params: {}
     originals: Callable[[P], Originals] | None = None
-    finish: Callable[[Path, P, Pictures], Mapping[str, Any]] = field(default=_nothing)
+    finish: Callable[[Path, P, Pictures, Task], Mapping[str, Any]] = field(default=_nothing)
 
     @property
     def section(self) -> str:
@@ -85,6 +85,7 @@ class Trained:
     started_from: 'new', or the hash of the start weights.
     history: figures of every epoch.
     kept: which epoch is the best one, from 0.
+    task: what it was trained by, with all its networks.
     """
 
     network: nn.Module
@@ -92,6 +93,7 @@ class Trained:
     started_from: str
     history: list[Row]
     kept: int
+    task: Task
 
 
 def first_network(recipe: Recipe[P], params: P, root: Path) -> tuple[nn.Module, dict[str, Any], str]:
@@ -155,7 +157,7 @@ def train(
     task = recipe.task(params, network, pictures)
     trainer = Trainer(task, params, checkpoints / started_from, fabric, minutes)
     best = trainer.fit(recipe.section)
-    return Trained(best, arguments, started_from, trainer.history, int(trainer.best["epoch"]))
+    return Trained(best, arguments, started_from, trainer.history, int(trainer.best["epoch"]), task)
 
 
 def save(
@@ -184,7 +186,7 @@ def save(
     }
     with atomic_path(folder) as made:
         save_half(made, trained.network, recipe.architecture, trained.arguments, card)
-        if further := recipe.finish(made, params, pictures):
+        if further := recipe.finish(made, params, pictures, trained.task):
             card |= further
             save_half(made, trained.network, recipe.architecture, trained.arguments, card)
         history = pd.DataFrame(trained.history)

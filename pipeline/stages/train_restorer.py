@@ -2,60 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from lightning.fabric import Fabric
-from pydantic import Field
 
 from pipeline import paths
 from pipeline.archive.atomic import atomic_path
-from pipeline.archive.fixity import tree_sha256
 from pipeline.archive.shards import Shards
-from pipeline.damage import MASKED, damage
 from pipeline.damage.sheet import damage_sheet
 from pipeline.errors import PentimentoError
 from pipeline.models.patchgan import PatchDiscriminator
-from pipeline.models.registry import build, load_model, save_model
-from pipeline.params import StageParams
+from pipeline.models.registry import save_model
 from pipeline.progress import say
-from pipeline.restoration.methods.fill import fillers
-from pipeline.restoration.methods.interface import Mask, Pixels
-from pipeline.restoration.methods.steps import ClassicalName
+from pipeline.recipes.recipe import first_network
+from pipeline.recipes.restorer import LIMITS, RESTORER, make_task
+from pipeline.recipes.restorer import RestorerParams as Params
 from pipeline.stage import Context, Files, Metrics, Stage
 from pipeline.training.adversarial import AdversarialTask, AdversarialTrainer, PatchAdversarial
 from pipeline.training.loop import Trainer, first_only, make_fabric
-from pipeline.training.restorer import Examples, RestorerTask
-from pipeline.training.task import Schedule
+from pipeline.training.restorer import RestorerTask
 
-ARCHITECTURE = "residual_unet"
-LIMITS = "invents no motifs: wide holes become smooth; 8-bit sRGB statistics"
 INVENTS = "invents texture, in wide holes perhaps a repeating pattern, no motifs; 8-bit sRGB statistics"
-
-
-class Network(StageParams):
-    """The network's size: see ResidualUNet."""
-
-    widths: tuple[int, ...] = Field(min_length=2)
-    blocks: int = Field(ge=1)
-    dilations: tuple[int, ...] = Field(min_length=1)
-
-
-class Params(Schedule):
-    """The damage, the network, and its training."""
-
-    kinds: tuple[str, ...] = Field(min_length=1)
-    start: ClassicalName
-    start_from: str | None
-    network: Network
-    examples: Examples
-    fft_weight: float = Field(ge=0.0)
-    bf16: bool
-    adversarial: PatchAdversarial
 
 
 def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
@@ -66,7 +36,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
         if not pictures[split]:
             raise PentimentoError(f"train_restorer: the {split} split is empty; see prepare.split")
     fabric = make_fabric()
-    network, arguments, version = first_network(params, ctx.root)
+    network, arguments, version = first_network(RESTORER, params, ctx.root)
     task = make_task(network, params, pictures["train"], pictures["val"])
     trainer = make_trainer(task, params, ctx.checkpoints / version, fabric)
     best = trainer.fit("train_restorer")
@@ -77,7 +47,7 @@ def run(params: Params, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     save_model(
         outputs["restorer"],
         best,
-        ARCHITECTURE,
+        RESTORER.architecture,
         arguments,
         {
             "start": params.start,
@@ -137,55 +107,6 @@ def stakes(settings: PatchAdversarial, trainer: Trainer) -> dict[str, Any]:
         "psnr_given_up": round(best - kept["val_psnr"], 3),
         "val_sharpness": round(kept["val_sharpness"], 3),
     }
-
-
-def first_network(params: Params, root: Path) -> tuple[torch.nn.Module, dict[str, Any], str]:
-    """The network to train, its arguments, and what it starts from: 'new' or a hash of weights."""
-    if params.start_from is None:
-        torch.manual_seed(params.seed)
-        arguments: dict[str, Any] = params.network.model_dump(mode="json")
-        return build(ARCHITECTURE, arguments), arguments, "new"
-    folder = root / params.start_from
-    network, card = load_model(folder)
-    if card["architecture"] != ARCHITECTURE or card.get("start") != params.start:
-        raise PentimentoError(
-            f"train_restorer.start_from: {params.start_from} holds a '{card['architecture']}' that "
-            f"starts at {card.get('start')!r}, not a '{ARCHITECTURE}' that starts at "
-            f"'{params.start}'; change train_restorer.start or start_from"
-        )
-    return network.float(), card["arguments"], tree_sha256(folder)[:16]
-
-
-def make_task(
-    network: torch.nn.Module,
-    params: Params,
-    train: Sequence[Any],
-    validation: Sequence[Any],
-) -> RestorerTask:
-    """The task for the loop, with this project's damage and classical start."""
-    unknown = sorted(set(params.kinds) - set(MASKED))
-    if unknown:
-        raise PentimentoError(
-            f"train_restorer.kinds: {', '.join(unknown)} leaves no holes to fill; "
-            f"allowed are {', '.join(MASKED)}"
-        )
-
-    def one_kind(pixels: Pixels, rng: np.random.Generator) -> tuple[Pixels, Mask]:
-        return damage(pixels, [params.kinds[int(rng.integers(len(params.kinds)))]], rng)
-
-    return RestorerTask(
-        network,
-        train=train,
-        validation=validation,
-        damage=one_kind,
-        start=fillers()[params.start],
-        examples=params.examples,
-        batch_size=params.batch_size,
-        learning_rate=params.learning_rate,
-        fft_weight=params.fft_weight,
-        bf16=params.bf16,
-        seed=params.seed,
-    )
 
 
 STAGE = Stage(
