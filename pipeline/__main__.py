@@ -1,6 +1,7 @@
 """DVC's door: `python -m pipeline STAGE` runs one stage.
 
-`reference` prints the page of all parameters; `deps` writes the code that each stage needs into dvc.yaml.
+`reference` prints the page of all parameters; `deps` writes the code that each stage needs into dvc.yaml,
+and the files behind `restore.models`.
 """
 
 from __future__ import annotations
@@ -30,9 +31,12 @@ def main() -> int:
             print(params_page(paths.project_root()), end="")  # noqa: T201
             return 0
         if arguments.stage == "deps":
+            from pipeline.dag import own_models, write_own_models
             from pipeline.imports import write_deps
 
-            changed = write_deps(paths.project_root() / paths.DAG, stages.names())
+            root = paths.project_root()
+            changed = write_deps(root / paths.DAG, stages.names())
+            changed |= write_own_models(root / paths.DAG, own_models(root))
             print("dvc.yaml was changed" if changed else "dvc.yaml is up to date")  # noqa: T201
             return 0
         metrics = run_stage(stages.load(arguments.stage), paths.project_root())

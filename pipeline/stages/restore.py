@@ -17,6 +17,7 @@ from pipeline.archive.atomic import atomic_path
 from pipeline.archive.images import read_rgb
 from pipeline.errors import PentimentoError
 from pipeline.metrics import psnr
+from pipeline.params import read_params
 from pipeline.restoration.methods.kit import load_kit
 from pipeline.restoration.methods.registry import networks
 from pipeline.restoration.methods.settings import Settings
@@ -33,6 +34,7 @@ Pixels = NDArray[np.uint8]
 def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metrics:
     """Restore every work of the manifest; figures by kind of damage, panels for the report."""
     manifest = pd.read_csv(inputs["damaged"] / paths.MANIFEST)
+    _require_deps(params, ctx.root)
     settings = params.rooted(ctx.root).with_masks()
     kit = load_kit(settings, inputs["methods"])
     keep = ctx.state / paths.RESTORED_WORKS / kit.fingerprint
@@ -88,6 +90,21 @@ def run(params: Settings, inputs: Files, outputs: Files, ctx: Context) -> Metric
 
 def _work(damaged: Path, name: str) -> Work:
     return Work(damaged / paths.DAMAGED_WORKS / name, name, damaged / paths.DAMAGED_MASKS / f"{name}.png")
+
+
+def _require_deps(params: Settings, root: Path) -> None:
+    """Refuse a model of the user's that DVC does not watch: replacing its file would change nothing.
+
+    Raises:
+        PentimentoError: naming the file and the command that adds it.
+    """
+    deps = read_params(root / paths.DAG)["stages"]["restore"]["deps"]
+    for name, model in params.models.items():
+        if str(model.path) not in deps:
+            raise PentimentoError(
+                f"restore.models.{name}: dvc.yaml does not list {model.path} among the deps of restore, so "
+                "DVC would not notice another file there; run `python -m pipeline deps`"
+            )
 
 
 def _metrics(table: pd.DataFrame, failures: dict[str, str]) -> Metrics:

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from pipeline.archive.fixity import tree_sha256
+from pipeline.dag import own_models, write_own_models
 from pipeline.errors import PentimentoError
+from pipeline.params import read_params
 from pipeline.stage import run_stage
 from pipeline.stages.restore import STAGE
 from tests.conftest import ROOT, painting
@@ -82,3 +84,20 @@ def test_too_many_bad_works_stop_the_stage(project):
         path.write_bytes(b"")
     with pytest.raises(PentimentoError, match=r"3 of 3 works failed .* is empty"):
         run_stage(STAGE, project)
+
+
+def test_a_model_whose_file_dvc_does_not_watch_is_refused(project):
+    params, dag = project / "params.yaml", project / "dvc.yaml"
+    model = "{path: own/denoise.onnx, step: enhance}"
+    params.write_text(params.read_text().replace("  models: {} ", f"  models: {{mine: {model}}} "))
+    assert own_models(project) == ["own/denoise.onnx"]
+    with pytest.raises(
+        PentimentoError, match=r"restore\.models\.mine: dvc.yaml does not list own/denoise.onnx"
+    ):
+        run_stage(STAGE, project)
+    before = read_params(dag)["stages"]
+    assert write_own_models(dag, own_models(project)) and not write_own_models(dag, own_models(project))
+    after = read_params(dag)["stages"]
+    assert set(after["restore"]["deps"]) - set(before["restore"]["deps"]) == {"own/denoise.onnx"}
+    run_stage(STAGE, project)  # no step of this run uses the model
+    assert write_own_models(dag, []) and read_params(dag)["stages"] == before
