@@ -1,4 +1,4 @@
-"""Missing labels and values completed, each marked with its origin and confidence."""
+"""Completion of missing values; each completed value is marked with its origin and confidence."""
 
 from pipeline.catalog.missing.complete import complete
 from pipeline.catalog.missing.heldout import completed, keep_in_train, recorded_only

@@ -1,4 +1,4 @@
-"""The gaps of a table completed, column by column."""
+"""Completes the gaps of a table, column by column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.catalog.missing.spec import Spec
 from pipeline.catalog.missing.task import Answer, Bools, Task, kind_of, measured, numbers
 from pipeline.errors import PentimentoError
 
-_DIGITS = 3  # of a confidence
+_DIGITS = 3  # decimals of a confidence
 
 
 def complete(
@@ -26,21 +26,21 @@ def complete(
 ) -> pd.DataFrame:
     """Complete the gaps of each column by its method; a recorded value is never altered.
 
-    A completed value has its method's name as `<column>_origin`, and `<column>_confidence` from 0 to 1,
-    which each method explains. Where these two columns are not there, they are made, with `recorded`
-    and 1 for what is there. `drop` marks works in the column `dropped` with the reason. Evidence are
-    recorded values alone: what an earlier completion or another column's has added is none, so the
-    order of the columns changes nothing.
+    For a completed value `<column>_origin` is the name of the method, and `<column>_confidence` is from 0 to
+    1, as each method explains. If these two columns are missing they are added, with `recorded` and 1 for
+    values that the table has. `drop` writes its reason into the column `dropped`. Only recorded values are
+    evidence, not values that an earlier completion or another column's has added. The order of the columns
+    therefore does not matter.
 
     Args:
         works: (N rows) of any index; gaps are missing values.
         methods: column -> a method: its name, a mapping of `method` and its keys, or a `Spec`.
-        features: (N, D) descriptions of the pictures, in the order of the rows; not finite where there
-            is none. Methods that look at pictures need them.
-        seed: of whatever a method draws.
+        features: (N, D) features of the pictures, in the order of the rows; NaN for a work without a picture.
+            Methods that use pictures need them.
+        seed: of all random draws of the methods.
 
     Raises:
-        PentimentoError: when a column is not there, or its method is unknown or does not suit it.
+        PentimentoError: when a column is missing, or its method is unknown or does not suit it.
     """
     if features is not None and len(features) != len(works):
         raise PentimentoError(f"{len(features)} descriptions of pictures were given for {len(works)} works")
@@ -61,7 +61,7 @@ def complete(
 
 
 def recorded(works: pd.DataFrame) -> pd.DataFrame:
-    """The table with its rows numbered, and with gaps where a value was completed, not recorded."""
+    """The table with a new index, and with gaps in the place of completed values."""
     evidence = works.reset_index(drop=True).copy()
     for name in evidence.columns:
         if f"{name}_origin" in evidence:
@@ -78,7 +78,7 @@ def task_of(
     features: NDArray[np.float32] | None,
     seed: int,
 ) -> Task:
-    """The gaps of a column of `works`, with the evidence of `recorded(works)`."""
+    """The task for a column of `works`; `evidence` is `recorded(works)`."""
     if column not in works:
         there = ", ".join(str(name) for name in works.columns)
         raise PentimentoError(f"there is no column '{column}' to complete; there are: {there}")
@@ -98,7 +98,7 @@ def _mark_recorded(done: pd.DataFrame, column: str) -> None:
 
 
 def _write(done: pd.DataFrame, task: Task, spec: Spec, answer: Answer) -> None:
-    """Put what was answered into the gaps; the rest of the table is not touched."""
+    """Write the answers into the gaps; other cells stay."""
     said = np.array([value is not None and not _is_nan(value) for value in answer.values], bool)
     places = np.flatnonzero(task.gaps)[said]
     if not len(places):
@@ -116,7 +116,7 @@ def _write(done: pd.DataFrame, task: Task, spec: Spec, answer: Answer) -> None:
 
 
 def _suited(values: NDArray[Any], column: pd.Series[Any], task: Task) -> Any:
-    """Values as the column can hold them: whole numbers are rounded."""
+    """Values in the type of the column; whole numbers are rounded."""
     if task.kind == "name":
         if isinstance(column.dtype, pd.CategoricalDtype) and not set(values) <= set(column.cat.categories):
             raise PentimentoError(f"'{task.column}' is a column of fixed names; it cannot hold '{values[0]}'")

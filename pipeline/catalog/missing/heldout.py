@@ -1,4 +1,4 @@
-"""Completed values are learnt from at most: they never judge a model."""
+"""Completed values: a model may learn from them, but is never evaluated on them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def completed(works: pd.DataFrame, labels: Sequence[str] = ("school",)) -> NDArr
 
 
 def recorded_only(works: pd.DataFrame, labels: Sequence[str] = ("school",)) -> pd.DataFrame:
-    """The rows none of whose labels was completed; a label that is simply missing stays."""
+    """The rows without a completed label; rows with a missing label stay."""
     return works[~completed(works, labels)]
 
 
 def keep_in_train(splits: Sequence[str], groups: Sequence[int], must_train: NDArray[np.bool_]) -> list[str]:
-    """The splits (N,), with each work that must be in train moved there, and its group with it."""
+    """The splits (N,), after moving each work of `must_train`, with its whole group, to train."""
     moved = {group for group, must in zip(groups, must_train, strict=True) if must}
     return ["train" if group in moved else split for split, group in zip(splits, groups, strict=True)]

@@ -1,4 +1,4 @@
-"""The comparison of methods drawn: one HTML page that needs no network."""
+"""Draws the comparison of methods as one HTML page, which needs no network."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def chart(report: Mapping[str, Any]) -> str:
-    """Dots with their intervals, a row a method, as SVG; the longer scale of errors starts at 0."""
+    """A dot with its interval for each method, as SVG; the scale starts at 0."""
     figure = "accuracy" if report["kind"] == "name" else "mae"
     rows = [row for row in report["methods"] if row[figure]]
     most = 1.0 if figure == "accuracy" else _longest(rows, report["baseline"])
@@ -98,7 +98,7 @@ def _tick(at: float, value: float) -> str:
 
 
 def _longest(rows: Sequence[Mapping[str, Any]], baseline: str) -> float:
-    """The scale's end: the largest error, but no more than twice the baseline's."""
+    """The end of the scale: the largest error, but at most twice the baseline's."""
     ends = [row["mae"]["high"] for row in rows]
     base = next(row["mae"]["high"] for row in rows if row["method"] == baseline)
     return min(max(ends), 2 * base) or 1.0

@@ -1,4 +1,4 @@
-"""The columns of any table that methods for missing values are compared on."""
+"""Reads a table, and the columns on which methods are compared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _READ = ("as_is", "year", "number", "name")
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column of a table, what it is called here, and how its cells are read."""
+    """A column of a table, its name in the comparison, and how its cells are read."""
 
     name: str
     source: str
@@ -31,7 +31,7 @@ def parse_columns(written: str) -> list[TableColumn]:
     """`birth=creator_birth_date:year, nationality` as columns.
 
     Raises:
-        PentimentoError: when the text is not of this form.
+        PentimentoError: when the text does not have this form.
     """
     columns = []
     for part in filter(None, (one.strip() for one in written.split(","))):
@@ -74,10 +74,10 @@ def load(file: Path) -> pd.DataFrame:
 
 
 def take(table: pd.DataFrame, columns: Sequence[TableColumn]) -> pd.DataFrame:
-    """The table with its columns read and named as asked; all others stay as they are.
+    """The table with these columns read and renamed; all others stay as they are.
 
     Raises:
-        PentimentoError: when a column is not there, naming those that are.
+        PentimentoError: when a column is missing; the message lists the columns.
     """
     for one in columns:
         if one.source not in table:

@@ -1,4 +1,4 @@
-"""The other columns of a table as numbers that a value can be predicted from."""
+"""Encodes the other columns of a table as numbers to predict a value from."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from pipeline.errors import PentimentoError
 # Columns by name; YAML writes them as a list, which the strict base would refuse.
 Predictors = Annotated[tuple[str, ...], Field(strict=False)]
 
-# Columns that write down one fact: where one is missing, the others tell nothing, or all of it.
+# Columns that state one fact: where one is missing, the others are missing, too, or give it away.
 SAME_FACT = (
     frozenset({"school", "nationality", "artist_nationality", "artist_bio", "culture"}),
     frozenset({"year", "period", "period_written", "date", "year_begin", "year_end"})
     | frozenset({"date_earliest", "date_latest", "date_precision"}),
 )
-# What says where a file lies and how it is stored, not what the work is.
+# Columns about the file, not about the work.
 _BOOKKEEPING = (
     frozenset({"id", "source", "location", "path", "record", "group", "dropped", "problem"})
     | frozenset({"size", "sha256", "phash", "format", "mode", "bit_depth", "pages", "icc", "orientation"})
     | frozenset({"width", "height"})
 )
-_MOST_DISTINCT = 0.5  # of the recorded values: a column of names that hardly repeat tells nothing
-_MOST_NAMES = 40  # of one column; rarer ones are one name together
+_MOST_DISTINCT = 0.5  # share of distinct values: a column of names that hardly repeat is not informative
+_MOST_NAMES = 40  # names of one column; rarer names are merged
 _RARE = 3  # works; names with fewer are merged
 
 
@@ -39,7 +39,7 @@ def same_fact(column: str) -> frozenset[str]:
 
 
 def other_columns(works: pd.DataFrame, column: str) -> list[str]:
-    """Columns that could tell something of `column`: another fact about the work."""
+    """Columns that hold another fact about the work than `column`."""
     hidden = _BOOKKEEPING | same_fact(column)
     return [
         name
@@ -49,13 +49,13 @@ def other_columns(works: pd.DataFrame, column: str) -> list[str]:
 
 
 def predictors_of(works: pd.DataFrame, column: str, chosen: Sequence[str] | None = None) -> list[str]:
-    """The columns that `column` is predicted from, by name: the order in the table changes nothing.
+    """The columns that `column` is predicted from, sorted by name.
 
-    By default all others that hold numbers, names that repeat, or lists of names (tags); not what
-    writes down the same fact, and not where a file lies. None are left when all of them are empty.
+    By default these are all columns with numbers, with names that repeat, or with lists of names (tags).
+    Columns with the same fact and columns about the file are left out. Empty columns are left out, too.
 
     Raises:
-        PentimentoError: when a chosen column is not there, or there is no other column.
+        PentimentoError: when a chosen column is missing, or there is no other column.
     """
     if chosen is not None:
         if strange := [name for name in chosen if name not in works or name == column]:
@@ -73,8 +73,8 @@ def predictors_of(works: pd.DataFrame, column: str, chosen: Sequence[str] | None
 def matrix(task: Task, chosen: Sequence[str] | None) -> Floats:
     """Predictors of all N works as (N, D): numbers standardised, names one-hot with rare ones merged.
 
-    A missing number is the median and marked in a column of its own; a missing name is a name. D is 0
-    when nothing tells anything.
+    A missing number is replaced by the median and marked in a further column; a missing name counts as a
+    rare one. D is 0 when no column is informative.
     """
     parts = [_columns(task.works[name]) for name in predictors_of(task.works, task.column, chosen)]
     return np.hstack([np.zeros((len(task.works), 0)), *parts])
@@ -102,7 +102,7 @@ def _columns(values: pd.Series[Any]) -> Floats:
 
 
 def _held(names: Sequence[set[str]]) -> Floats:
-    """Which of the commoner names each work has, (N, names + 1); the last column: none of them."""
+    """One-hot encoding of the frequent names, (N, names + 1); the last column marks all others."""
     counts = Counter(name for own in names for name in own)
     common = [name for name, count in sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
               if count >= _RARE][:_MOST_NAMES]  # fmt: skip

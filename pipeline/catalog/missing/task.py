@@ -1,4 +1,4 @@
-"""What a method is asked, what it answers, and how evidence votes."""
+"""The task of a method, its answer, and the vote of recorded values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Kind = Literal["number", "name"]
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
-_LARGEST = 1e100  # numbers beyond are no measurements, and their squares overflow
-_SPREAD = (5, 95)  # percentiles between which most recorded numbers lie
+_LARGEST = 1e100  # larger numbers are not measurements, and their squares overflow
+_SPREAD = (5, 95)  # percentiles of the spread
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a method says of G gaps: values (G,), missing where it refuses, and confidence (G,) in 0 to 1."""
+    """Answers for G gaps: values (G,), None where the gap stays, and confidences (G,) from 0 to 1."""
 
     values: NDArray[Any]
     confidence: Floats
@@ -35,13 +35,13 @@ class Task:
     """The gaps of one column.
 
     Attributes:
-        works: N rows in the order of the table; of labels only what was recorded.
-        column: whose gaps are completed.
+        works: N rows in the order of the table, without completed values.
+        column: name of the column whose gaps are completed.
         kind: what the column holds.
-        known: (N,) where it holds a recorded value that can serve as evidence.
+        known: (N,) where the column has a recorded value that can be evidence.
         gaps: (N,) where a value is wanted.
-        features: (N, D) descriptions of the pictures, not finite where there is none; or None.
-        seed: of whatever is drawn.
+        features: (N, D) features of the pictures, NaN for a work without one; or None.
+        seed: of all random draws.
     """
 
     works: pd.DataFrame
@@ -60,12 +60,12 @@ class Task:
 
     @cached_property
     def tolerance(self) -> float:
-        """Two numbers this near agree: a tenth of the spread (5th to 95th percentile) of the recorded."""
+        """Numbers that differ by less agree: a tenth of the 5th to 95th percentile range of the evidence."""
         low, high = np.percentile(self.evidence, _SPREAD)
         return float(high - low) / 10
 
     def only(self, rows: Bools) -> Task:
-        """The same task of a part of the works (N,), which all gaps are in."""
+        """The same task for a part of the works (N,), which must include all gaps."""
         features = None if self.features is None else self.features[rows]
         works = self.works[rows].reset_index(drop=True)
         return replace(self, works=works, known=self.known[rows], gaps=self.gaps[rows], features=features)
@@ -99,7 +99,7 @@ class Task:
         return Answer(values, np.full(count, confidence))
 
     def vote(self, ballots: Sequence[NDArray[np.int64]]) -> Answer:
-        """What the evidence at the places of each ballot says: the median of numbers, the mode of names.
+        """One answer per ballot, a list of evidence rows: the median of numbers, the mode of names.
 
         The confidence is the share of the ballot that agrees: numbers within the tolerance, the same name.
         """
@@ -109,7 +109,7 @@ class Task:
         return Answer(values, np.array([share for _, share in found], float))
 
     def agreeing(self, errors: Floats) -> float:
-        """The share of errors that are within the tolerance."""
+        """The share of errors within the tolerance."""
         return float((np.abs(errors) <= self.tolerance).mean())
 
     def _count(self, values: NDArray[Any]) -> tuple[Any, float]:
@@ -125,7 +125,7 @@ def kind_of(values: pd.Series[Any], column: str) -> Kind:
     """What a column holds.
 
     Raises:
-        PentimentoError: for lists, dates and the like, which no method completes.
+        PentimentoError: for lists, dates and other types that no method completes.
     """
     if pd.api.types.is_bool_dtype(values) or pd.api.types.is_string_dtype(values.dropna()):
         return "name"
@@ -141,11 +141,11 @@ def kind_of(values: pd.Series[Any], column: str) -> Kind:
 
 
 def numbers(values: pd.Series[Any]) -> Floats:
-    """A column of numbers as floats (N,), not a number where it is missing."""
+    """A column of numbers as floats (N,), NaN for missing ones."""
     return np.array(values.to_numpy(np.float64, na_value=np.nan))
 
 
 def measured(values: Floats) -> Bools:
-    """Where numbers can serve as evidence: finite, and of a size that something can have."""
+    """Where numbers can be evidence: finite and below 1e100."""
     there: Bools = np.isfinite(values) & (np.abs(np.nan_to_num(values)) < _LARGEST)
     return there

@@ -1,6 +1,6 @@
-"""Makers as written, in parts: name, qualifier, nationality, and the years of birth and death.
+"""Parses a written maker into name, qualifier, nationality, and the years of birth and death.
 
-Read are "Workshop of Diego Velázquez (Spanish, 1599–1660)", "Turner, Joseph Mallord William 1775-1851",
+Examples: "Workshop of Diego Velázquez (Spanish, 1599–1660)", "Turner, Joseph Mallord William 1775-1851",
 "unknown American, PA, Pittsburgh", "British School 19th century", "Flemish; possibly Antwerp".
 """
 
@@ -12,17 +12,16 @@ from typing import NamedTuple
 from pipeline.catalog.records.names import in_order, makers
 from pipeline.catalog.records.vocabulary import adjective, nationality
 
-MAX_LENGTH = 600  # characters; a longer text is a remark, and is kept whole as the name
+MAX_LENGTH = 600  # characters; a longer text is a remark, and becomes the name unparsed
 
 
 class Artist(NamedTuple):
-    """A maker, and how the work relates to him or her. What the text does not say is None.
+    """A maker, and how the work relates to the maker. What the text does not state is None.
 
-    Several makers share one `name`, joined by "; "; then birth and death are None, and nationality
-    is what they have in common. Where a work is either by a master or by the workshop, the workshop
-    counts. Years of birth and death are those written, without their "c.", "before" or "after"; of
-    "1598/1604–1670" the birth is the earlier year, of "–1575/77" the death is the later one. Years in
-    which a maker was active are neither.
+    Several makers share one `name`, joined by "; ". Birth and death are then None, and nationality is the one
+    that they share. A work by a master or by the workshop counts as the workshop's. Years of birth and death
+    are the written ones, without "c.", "before" or "after". Of "1598/1604–1670" the birth is the earlier
+    year, of "–1575/77" the death is the later one. Years of activity are neither birth nor death.
     """
 
     name: str | None
@@ -32,7 +31,7 @@ class Artist(NamedTuple):
     death: int | None = None
 
 
-# How a work may relate to a maker; on the right, other ways to write it.
+# How a work may relate to a maker -> other ways to write it.
 QUALIFIERS = {
     "attributed to": "attrib. to; attr. to; attributed", "formerly attributed to": "",
     "possibly by": "possibly; perhaps by", "probably by": "probably",
@@ -92,7 +91,7 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 
 
 def parse_artist(written: str | None) -> Artist:
-    """A maker as written, in parts; a maker who is said to be unknown has no name."""
+    """Parse a written maker; a maker who is stated to be unknown has no name."""
     if not written:
         return Artist(None)
     text = " ".join(written.split())
@@ -105,7 +104,7 @@ def parse_artist(written: str | None) -> Artist:
 
 
 def says_unknown(written: str) -> bool:
-    """Whether a text says that the maker is not known, which is understood too."""
+    """Whether a text states that the maker is unknown."""
     return _UNKNOWN.match(" ".join(written.split())) is not None
 
 
@@ -113,7 +112,7 @@ def life_years(written: str | None) -> tuple[int | None, int | None]:
     """Years of birth and death in a short biography: "French, Paris 1832–1883 Paris", "born 1930".
 
     Returns:
-        None for what is not said, for years in which a maker was only active, and for two lives.
+        None for a missing year, for years of activity only, and for two lives.
     """
     if not written:
         return None, None
@@ -145,12 +144,12 @@ def _life(bit: str) -> tuple[int | None, int | None]:
 
 
 def _completed(year: str, short: str) -> int:
-    """The 63 of "1903–63" is 1963; without it the year stands."""
+    """Complete a short year by the one before: the 63 of "1903–63" is 1963."""
     return int(year[: len(year) - len(short)] + short) if len(short) < len(year) else int(short)
 
 
 def _merged(parts: list[Artist]) -> Artist:
-    """One maker of several: the names together, the rest where it holds for all."""
+    """Several makers as one: all names, and what is equal for all of them."""
     if len(parts) == 1:
         return parts[0]
     names = list(dict.fromkeys(part.name for part in parts if part.name))
@@ -192,12 +191,12 @@ def _maker(text: str) -> Artist:
 
 
 def _lettered(name: str) -> str | None:
-    """A name; what has no letter is none."""
+    """A name; None for a text without a letter."""
     return name if any(character.isalpha() for character in name) else None
 
 
 def _origin(bit: str) -> str | None:
-    """The nationality of a phrase that says nothing else ("Bavarian or Austrian")."""
+    """The nationality of a phrase that states nothing else ("Bavarian or Austrian")."""
     return adjective(_OR.split(bit, maxsplit=1)[0])
 
 

@@ -1,8 +1,8 @@
-"""Written dates to years: "c. 1615", "1885–86", "late 18th–early 19th century", "206 BCE–220 CE".
+"""Parses written dates into years: "c. 1615", "1885–86", "late 18th–early 19th century", "206 BCE–220 CE".
 
-A date is read word by word. Numbers that a dash or stroke joins form one span; a comma, "or", "and" or
-a bracket begins another. Words before a span say what it is: a circa, a bound, the reign that the work
-falls in, or a later print or cast of it. What the spans say together is the date; nothing is guessed.
+A date is read word by word. Numbers joined by a dash or stroke form one span; a comma, "or", "and" or a
+bracket begins the next span. Words before a span qualify it: circa, a bound, a reign, or a later print or
+cast. The date is the union of the spans; nothing is guessed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pipeline.catalog.records.datewords import ERA, PARTS, TOKEN, piece
 
 Precision = Literal["year", "range", "circa", "decade", "century", "before", "after"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-MAX_YEAR = 2100  # a larger number is an inventory number or a slip of the pen, not a year
+MAX_YEAR = 2100  # a larger number is an inventory number or a typing error, not a year
 OLDEST = 40_000  # years before the common era: the oldest cave paintings
-MAX_LENGTH = 300  # characters; no date is longer, a remark may be
+MAX_LENGTH = 300  # characters; a longer text is a remark, not a date
 
 
 class Date(NamedTuple):
-    """The earliest and the latest year that a written date allows, and how exact it is.
+    """The earliest and the latest year that a written date allows, and its precision.
 
     Years are whole; a year before the common era is negative (44 BCE is -44) and there is no year 0.
 
@@ -29,12 +29,11 @@ class Date(NamedTuple):
     - `year`: one year; days and months are dropped;
     - `range`: from one year to another, or one of several years;
     - `decade`, `century`: the span of a decade or a century that is written, or of a part of it;
-    - `circa`: about, or with a question mark. The years are those written, not widened;
-    - `before`, `after`: no later or no earlier than the year written, which is all that is known; a work
-      of which only the publication, the exhibition or the cast is dated was made `before` it.
+    - `circa`: about, or with a question mark; the written years are not widened;
+    - `before`, `after`: no later or no earlier than the written year. If only a publication, exhibition or
+      cast is dated, the work was made `before` it.
 
-    A later print, cast, edition or exhibition does not count where the making itself is dated; a
-    reworking does.
+    A later print, cast, edition or exhibition is ignored when the making is dated, too; a reworking is not.
     """
 
     earliest: int
@@ -43,15 +42,15 @@ class Date(NamedTuple):
 
     @property
     def middle(self) -> int:
-        """The year that stands for the span."""
+        """The year in the middle of the span."""
         return (self.earliest + self.latest) // 2 or 1
 
 
 def parse_date(written: str | None, begin: int | None = None, end: int | None = None) -> Date | None:
-    """The years of a written date; `begin` and `end`, the record's own numbers, help out.
+    """The years of a written date; `begin` and `end`, the record's numbers, are used if the text has no year.
 
     Returns:
-        None when neither the text nor the numbers say a year.
+        None when neither the text nor the numbers state a year.
     """
     found = _from_text(written) if written else None
     if found is not None:
@@ -64,7 +63,7 @@ def parse_date(written: str | None, begin: int | None = None, end: int | None = 
 
 
 def says_unknown(written: str) -> bool:
-    """Whether a text says that there is no date ("n.d.", "date not known"), which is understood too."""
+    """Whether a text states that there is no date ("n.d.", "date not known")."""
     return _UNKNOWN.match(written) is not None
 
 
@@ -84,13 +83,13 @@ _DASHES = str.maketrans(dict.fromkeys("‐‑‒–—―−", "-"))
 _PLAIN = re.compile(r"(c\.? ?|ca\. )?([0-9]{4})(?:-([0-9]{4}))?$")
 
 
-# A token's last group, where it isn't the token's kind.
+# Name of a token's last group, if it differs from the token's kind.
 _KINDS = {"which": "part", "unit": "part", "century": "nth"}
 
 
 @dataclass(slots=True)
 class _Part:
-    """One year, decade or century of a span: the years as counted, before or after the common era."""
+    """One year, decade or century of a span, counted within its era."""
 
     low: int
     high: int
@@ -100,7 +99,7 @@ class _Part:
 
 @dataclass(slots=True)
 class _Span:
-    """Parts that dashes join, and what is said of them."""
+    """Parts that dashes join, with their qualifiers."""
 
     parts: list[_Part] = field(default_factory=list)
     circa: bool = False
@@ -151,10 +150,10 @@ class _Reader:
     def __init__(self, text: str) -> None:
         self.eras = ERA.search(text) is not None
         self.spans: list[_Span] = []
-        self.ahead = _Span()  # what is said of the span to come
-        self.pieces: list[str] = []  # parts of the century or decade to come: "early", "mid"
-        self.bce: bool | None = None  # the era of the number to come: "A.D. 14"
-        self.joined = False  # whether the number to come belongs to the last span
+        self.ahead = _Span()  # qualifier of the next span
+        self.pieces: list[str] = []  # part of the next century or decade: "early", "mid"
+        self.bce: bool | None = None  # era of the next number: "A.D. 14"
+        self.joined = False  # whether the next number belongs to the last span
         for token in TOKEN.finditer(text):
             kind = _KINDS.get(token.lastgroup or "", token.lastgroup or "")
             if kind in ("iso", "numeric", "nth", "decade", "number"):
@@ -186,14 +185,14 @@ class _Reader:
         self.pieces, self.bce, self.joined = [], None, False
 
     def connect(self, kind: str) -> None:
-        """A dash joins; a comma does not; "printed" begins what is no longer the making."""
+        """A dash joins two parts; a comma separates them; "printed" begins the date of a later copy."""
         if kind in ("copy", "made"):
             self.ahead.copy = kind == "copy"
         halfway = bool(self.spans) and self.spans[-1].parts[-1].kind == "nth"  # "18th and 19th centuries"
         self.joined = bool(self.spans) and (kind == "join" or (kind == "apart" and halfway))
 
     def behind(self, kind: str) -> None:
-        """What is said after a span, of it: "1606?", "1900 or later", "1975 (manufactured)", "200 BCE"."""
+        """Handle a qualifier after a span: "1606?", "1900 or later", "1975 (manufactured)", "200 BCE"."""
         span = self.spans[-1]
         if kind in ("bce", "ce"):
             if span.parts[-1].bce is None:
@@ -208,7 +207,7 @@ class _Reader:
             span.bound = "before" if kind == "earlier" else "after"
 
     def announce(self, kind: str) -> None:
-        """What is said before a span, of it: "c. 1615", "after 1870", "Edo period (1603-1867)"."""
+        """Handle a qualifier before a span: "c. 1615", "after 1870", "Edo period (1603-1867)"."""
         if kind in ("circa", "doubt"):
             self.ahead.circa = True
         elif kind == "before":
@@ -224,7 +223,7 @@ class _Reader:
 def _part(
     token: re.Match[str], kind: str, previous: _Part | None, pieces: list[str], eras: bool
 ) -> _Part | None:
-    """The part that a number stands for; None for a day, a count or an inventory number."""
+    """The part that a number means; None for a day, a count or an inventory number."""
     digits: str = token[kind]
     if kind == "nth":
         number = int(digits)
@@ -270,7 +269,7 @@ def _value(digits: str, previous: _Part | None, eras: bool) -> int | None:
 
 
 def _settle(span: _Span) -> bool:
-    """Give each part its era and its order; False when nothing of the span is a date."""
+    """Assign each part its era and sort the parts; False when the span contains no date."""
     if all(part.kind != "century" for part in span.parts):
         span.parts = [part for part in span.parts if part.kind != "nth"]  # "May 18th"
     era = None
@@ -280,7 +279,7 @@ def _settle(span: _Span) -> bool:
     if not span.parts:
         return False
     if era is None and span.reign and span.parts[-1].high < span.parts[0].low:
-        for part in span.parts:  # a reign that counts downwards lies before the common era
+        for part in span.parts:  # a reign with decreasing years lies before the common era
             part.bce = True
     for part in span.parts:
         if part.bce:
@@ -291,7 +290,7 @@ def _settle(span: _Span) -> bool:
 
 
 def _count_back(part: _Part) -> None:
-    """The years of a part before the common era: its late half is the one nearer to 1."""
+    """The years of a part before the common era; its late half is the one nearer to year 1."""
     if part.kind in ("year", "decade"):
         part.low, part.high = -part.high, -part.low
         return

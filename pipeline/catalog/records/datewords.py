@@ -1,10 +1,10 @@
-"""The words of written dates: what `dates` reads a text by."""
+"""The vocabulary of written dates, which `dates` reads texts with."""
 
 from __future__ import annotations
 
 import re
 
-# Where in its century or decade a written part lies, in years from its start.
+# Where a written part lies in its century or decade, in years from its start.
 PARTS = {
     "early": ((0, 33), (0, 3)), "mid": ((33, 66), (4, 6)), "late": ((66, 99), (7, 9)),
     "1 half": ((0, 49), (0, 4)), "2 half": ((50, 99), (5, 9)),
@@ -53,7 +53,7 @@ TOKEN = re.compile(
     """,
     re.VERBOSE,
 )
-# An era named anywhere in a text: beside one, a year may have one or two digits, or five.
+# An era anywhere in a text: with one, a year may have one, two or five digits.
 ERA = re.compile(r"(?<![a-z])(?:b\.?\s?c(?:\.?\s?e)?|c\.?\s?e|a\.?\s?d)(?![a-z])")
 
 

@@ -1,6 +1,6 @@
-"""Labels normalised: what records write, as one vocabulary; nothing here is guessed.
+"""Normalises the labels of records to one vocabulary; nothing is guessed.
 
-Each distinct string is parsed once, whatever the number of rows that hold it.
+Each distinct string is parsed once, however many rows hold it.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NONE = re.compile(r"(?:undetermined|unknown|unidentified|anonymous|not known|n/
 
 
 def normalise(catalog: pd.DataFrame) -> pd.DataFrame:
-    """The label columns of a catalog (N rows, the columns of FIELDS; a missing column is a gap).
+    """The label columns of a catalog (N rows, the columns of FIELDS; a missing column counts as empty).
 
     Returns:
         A table of N rows, with the same index: artist, artist_qualifier, artist_nationality,
         artist_birth, artist_death, school, year, period, date_earliest, date_latest, date_precision,
         medium_material, medium_support, tags. Years are Int64, negative before the common era; text is
-        `string`; what no record says is missing. Each of school, year and period has
+        `string`; a value that no record states is missing. Each of school, year and period has
         `<label>_origin` ('recorded' or missing) and `<label>_confidence` (1.0 or missing).
     """
     artists = _parsed(catalog, "artist", parse_artist, ("name", "qualifier", "nationality", "birth", "death"))
@@ -44,7 +44,7 @@ def normalise(catalog: pd.DataFrame) -> pd.DataFrame:
     labels["artist"] = artists["name"]
     labels["artist_qualifier"] = artists["qualifier"]
     labels["artist_nationality"] = _first(origins["known"], artists["nationality"], places["artist_bio"])
-    # A life that the artist's own text dates is not mixed with the dates of the biography.
+    # Years of birth and death from the artist's text are not mixed with those from the biography.
     unsaid = artists["birth"].isna() & artists["death"].isna()
     for name in ("birth", "death"):
         labels[f"artist_{name}"] = artists[name].mask(unsaid, lives[name]).astype("Int64")
@@ -65,15 +65,15 @@ def normalise(catalog: pd.DataFrame) -> pd.DataFrame:
 
 
 def parse_school(nationality: str | None, bio: str | None, culture: str | None) -> str | None:
-    """The school of a work: its maker's nationality, else what the biography or the culture names.
+    """The school of a work: its maker's nationality, else the one in the biography or the culture.
 
-    A nationality that the vocabulary does not know is kept as it is written.
+    A nationality that is not in the vocabulary stays as it is written.
     """
     return (_origins(nationality or "")[1] or _place(bio or "")[0]) or _place(culture or "")[0]
 
 
 def _origins(written: str) -> tuple[str | None, str | None]:
-    """A nationality in the vocabulary, and the same or, where it is unknown there, its first word."""
+    """A nationality in the vocabulary, and the same or, if it is unknown there, its first word."""
     known = nationality(written)
     if known or _NONE.match(written.strip()):
         return known, known
@@ -91,7 +91,7 @@ _WHOLE = frozenset(("birth", "death", "earliest", "latest"))
 def _parsed(
     catalog: pd.DataFrame, column: str, parse: Callable[[Any], Iterable[Any]], names: tuple[str, ...]
 ) -> pd.DataFrame:
-    """The parts of a column's values, one column for each name; each distinct value is parsed once."""
+    """The parsed values of a column, one column per name; each distinct value is parsed once."""
     if column in catalog:
         codes, values = pd.factorize(catalog[column])
     else:
@@ -113,7 +113,7 @@ def _date(written: str) -> Date | tuple[None, None, None]:
 
 
 def _dates(catalog: pd.DataFrame) -> pd.DataFrame:
-    """Dates as written; where the text says none, the record's own numbers, as `parse_date` takes them."""
+    """Parsed dates; the record's own numbers are used if the text has no year (see `parse_date`)."""
     dates = _parsed(catalog, "date", _date, ("earliest", "latest", "precision"))
     begin, end = (_years(catalog, name) for name in ("year_begin", "year_end"))
     gaps = dates["earliest"].isna() & (begin.notna() | end.notna())
@@ -127,7 +127,7 @@ def _dates(catalog: pd.DataFrame) -> pd.DataFrame:
 
 
 def _years(catalog: pd.DataFrame, column: str) -> pd.Series[Any]:
-    """A column of years; 0 is how some records write that there is none."""
+    """A column of years; some records write 0 for a missing year."""
     if column not in catalog:
         return pd.Series(pd.NA, index=catalog.index, dtype="Int64")
     years = pd.to_numeric(catalog[column]).astype("Int64")
@@ -140,7 +140,7 @@ def _middle(dates: pd.DataFrame) -> pd.Series[Any]:
 
 
 def _first(*columns: pd.Series[Any]) -> pd.Series[Any]:
-    """Of several columns the first value that is there."""
+    """The first value that is not missing among several columns."""
     first, *others = columns
     for other in others:
         first = first.fillna(other)

@@ -1,6 +1,6 @@
-"""What a work is made of, and on what: "Oil on canvas", "Gelatin silver print", "Tempera on panel".
+"""Parses a written medium into material and support: "Oil on canvas", "Gelatin silver print".
 
-The words follow the Getty Art & Architecture Thesaurus where they can: the generic term, in small letters.
+Terms follow the Getty Art & Architecture Thesaurus where possible: the generic term, in lower case.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ MAX_LENGTH = 1000  # characters; a longer text is a description
 
 
 class Medium(NamedTuple):
-    """Material and support of a work; None where the text does not say.
+    """Material and support of a work; None when the text does not state it.
 
-    `material` names the paint, the drawing material, the print process or, of an object, what it is made
-    of; several are joined by ", " in the order in which they are written. `support` is what carries it.
+    `material` is the paint, the drawing material, the print process or the material of an object; several
+    are joined by ", " in the written order. `support` is the surface that carries it.
     """
 
     material: str | None
     support: str | None
 
 
-# Nothing after these is the work as it was made: a second side, a mount, a frame, a former carrier.
+# Text after these words does not describe the work itself: a second side, a mount, a frame, a former support.
 _END = re.compile(
     r"[.;,]?\s*\(?\b(?:verso|reverse|mounted|transferred|laid down|laid|framed|in\s+(?:\w+\s+)?frame"
     r"|with\s+frame"
@@ -36,7 +36,7 @@ _BASE = re.compile(r"\son\s[\w ]*\bbase\b.*")
 _FORMAT = re.compile(
     r"^(?:handscroll|hanging scroll|album|folding fan|set of|pair of|four|six|fan|book)[^;]*;\s*"
 )
-# Media that name no support and need none: on paper by their nature.
+# Media that are on paper unless a support is named.
 _ON_PAPER = {
     "etching", "aquatint", "engraving", "drypoint", "mezzotint", "lithograph", "screenprint", "woodcut",
     "wood engraving", "linocut", "gelatin silver print", "albumen print", "chromogenic print",
@@ -44,14 +44,14 @@ _ON_PAPER = {
     "salted paper print", "cyanotype", "photogravure", "inkjet print", "blueprint", "photocopy",
     "dye destruction print", "dye transfer print", "intaglio print", "relief print",
 }  # fmt: skip
-_GENERIC = {"print", "photograph", "paint"}  # said beside a better word, they add nothing
+_GENERIC = {"print", "photograph", "paint"}  # ignored beside a more specific word
 
 
 def parse_medium(written: str | None) -> Medium:
-    """Material and support of a written medium.
+    """Parse a written medium into material and support.
 
-    The support is what follows the first "on" (or, of a picture that was transferred, what it was
-    transferred to); a print or photograph without one is on paper.
+    The support follows the first "on"; for a transferred picture it is the new support. A print or
+    photograph without a support is on paper.
     """
     if not written:
         return Medium(None, None)

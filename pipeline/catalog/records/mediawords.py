@@ -1,6 +1,6 @@
-"""The words of media and supports: a term on each line, after the colon the other words that mean it.
+"""The vocabulary of media and supports: a term per line, its synonyms after the colon.
 
-A line that begins with a space goes on with the term above it.
+A line that begins with a space continues the line above.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Several sources, one catalog: the same picture from two of them is one work with two records."""
+"""Merges sources into one catalog: a picture that two sources hold becomes one work with two records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.catalog.sources.base import FIELDS
 from pipeline.errors import PentimentoError
 
-# One statement in several columns: years come from the record whose written date is kept, or agrees with it.
+# Columns that belong together: years come from a record whose written date is the kept one, or equals it.
 _WITH: dict[str, str] = {"year_begin": "date", "year_end": "date"}
 CONFLICT_COLUMNS = ("id", "field", "source", "value", "other_id", "other_source", "other_value")
 
@@ -20,13 +20,13 @@ CONFLICT_COLUMNS = ("id", "field", "source", "value", "other_id", "other_source"
 def merge(catalog: pd.DataFrame, order: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Merge works of several sources that are the same file, byte for byte (SHA-256).
 
-    Field by field the first source, in `order`, that has a value wins; the row that is kept is that of the
-    first source. Copies within one source are left alone: `clean` quarantines them.
+    The row of the first source in `order` is kept; each field takes the value of the first source that has
+    one. Copies within one source are not merged: `clean` quarantines them.
 
     Args:
         catalog: one row per picture, with id, source, sha256, location, path, problem, record and FIELDS.
-            A row with a problem is like no other.
-        order: names of the sources, the one that counts most first.
+            A row with a problem is never merged.
+        order: names of the sources, the preferred one first.
 
     Returns:
         The catalog, in its order, without the rows that were merged into others, and with the column
@@ -65,7 +65,7 @@ def merge(catalog: pd.DataFrame, order: Sequence[str]) -> tuple[pd.DataFrame, pd
 
 
 def _groups(catalog: pd.DataFrame, order: Sequence[str]) -> list[list[int]]:
-    """Positions of rows that are the same file in several sources: one of each, the first source's first."""
+    """Positions of rows that are the same file in several sources, in the order of the sources."""
     readable = catalog[catalog["sha256"].notna() & catalog["problem"].isna()]
     shared = readable[readable["sha256"].duplicated(keep=False)]
     rank = {name: number for number, name in enumerate(order)}
@@ -79,7 +79,7 @@ def _groups(catalog: pd.DataFrame, order: Sequence[str]) -> list[list[int]]:
 
 
 def _merged(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The fields of one work from its rows, the first source's first; where they contradict each other."""
+    """The merged fields of one work, and its conflicts; rows are in the order of the sources."""
     fields: dict[str, Any] = {}
     conflicts: list[dict[str, Any]] = []
     for name in FIELDS:
@@ -108,8 +108,8 @@ def _merged(rows: list[dict[str, Any]]) -> tuple[dict[str, Any], list[dict[str, 
 
 
 def _replaced(column: pd.Series[Any], values: dict[int, Any]) -> pd.Series[Any]:
-    """The column with some values changed; its type stays."""
-    cells = np.empty(len(values), dtype=object)  # filled one by one: a list of tags is one value
+    """The column with some values replaced; its type stays."""
+    cells = np.empty(len(values), dtype=object)  # one by one, because a list of tags is one value
     for number, value in enumerate(values.values()):
         cells[number] = value
     changed = column.copy()
@@ -132,7 +132,7 @@ def _has(value: Any) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values state the same: case, spaces and the order of tags do not matter."""
+    """Whether two values are equal apart from case, spaces and the order of tags."""
     return bool(_has(one) == _has(other) and _folded(one) == _folded(other))
 
 

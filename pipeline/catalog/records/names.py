@@ -1,4 +1,4 @@
-"""Names put in their natural order: "Turner, Joseph Mallord William" is Joseph Mallord William Turner."""
+"""Puts names in their natural order: "Turner, Joseph Mallord William" is Joseph Mallord William Turner."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from pipeline.catalog.records.vocabulary import nationality
 
-# Words after a comma that stay behind the name: "Momper, Joos de, II", "Moore, Henry, OM, CH".
+# Words after a comma that stay after the name: "Momper, Joos de, II", "Moore, Henry, OM, CH".
 _SUFFIX = re.compile(
     r"(?:[IVX]+|P?RS?A|ARA|RWS|RI|FRS|OM|CH|[CDKMO]BE|KC[BV]O?|[AP]?\.?R\.A\.|of \S.*"
     r"|(?i:[js]r\.?|junior|senior|the (?:elder|younger|first|second|third)|ba?r?t\.?|esq\.?))$"
@@ -30,9 +30,9 @@ _TITLES = frozenset(("sir", "dame", "lady", "lord", "rev.", "dr", "dr."))
 
 
 def makers(text: str, qualifier: re.Pattern[str]) -> list[str]:
-    """A text cut where another maker begins: at "|", at ";" and before ", attributed to"; never in brackets.
+    """Split a text into makers: at "|", at ";" and before ", attributed to", but not within brackets.
 
-    What follows a nationality after ";" is a place ("Italian; Tuscany"), not a maker.
+    Text after a nationality and ";" is a place ("Italian; Tuscany"), not a maker.
     """
     cuts, start, depth = [], 0, 0
     for match in _MARKS.finditer(text):
@@ -55,7 +55,7 @@ def _begins(rest: str, qualifier: re.Pattern[str]) -> bool:
 
 
 def in_order(name: str) -> str:
-    """A name with its given names first; a firm's name and a name that has no comma stay as they are.
+    """A name with its given names first; the name of a firm and a name without a comma stay as they are.
 
     Two full names with a comma between are two makers: "Jake Chapman, Dinos Chapman" becomes
     "Jake Chapman; Dinos Chapman". Words are never changed.

@@ -1,14 +1,14 @@
-"""Nationalities and schools in one vocabulary: the adjectives that The Metropolitan Museum of Art writes.
+"""The vocabulary of nationalities and schools: the adjectives that The Metropolitan Museum of Art uses.
 
-Neighbours that records tell apart stay apart: English, Scottish and British; Dutch, Flemish and
-Netherlandish; Chinese and Tibetan. Cities and regions of a country join it: Venetian is Italian.
+Related adjectives that records distinguish stay distinct: English, Scottish and British; Dutch, Flemish
+and Netherlandish; Chinese and Tibetan. Cities and regions count as their country: Venetian is Italian.
 """
 
 from __future__ import annotations
 
 import re
 
-# The adjective, and the other words that mean it: countries, demonyms, regions, other spellings.
+# Adjective -> other words for it: countries, demonyms, regions, other spellings.
 _WORDS = {
     "African": "africa", "Albanian": "albania", "Algerian": "algeria", "American": (
         "usa; us; u.s.; u.s.a.; united states; united states of america; america; north american"
@@ -83,14 +83,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 _APART = re.compile(r"[,;/|]| or | and |\?")
 _HEDGE = re.compile(r"^(?:probably|possibly|perhaps|ancient|born in|born)\s+")
 _DIRECTION = re.compile(r"^(?:(?:north|south|east|west)(?:ern)?|central|upper|lower|early|late|mid)[ -]+")
-MAX_LENGTH = 200  # characters; what is longer is no nationality
+MAX_LENGTH = 200  # characters; a longer text is not a nationality
 
 
 def adjective(word: str) -> str | None:
     """The vocabulary's adjective for one word or phrase: "Germany", "german" and "Bavarian" are "German".
 
     Returns:
-        None when the vocabulary does not know it.
+        None for a word that is not in the vocabulary.
     """
     key = " ".join(word.replace("(", " ").replace(")", " ").lower().split())
     if key in _KNOWN:
@@ -100,10 +100,10 @@ def adjective(word: str) -> str | None:
 
 
 def nationality(written: str | None) -> str | None:
-    """The nationality that a record writes, as an adjective; of several the first that is known.
+    """The nationality in a record as an adjective; of several the first in the vocabulary.
 
     "Chinese, Manchu" is Chinese, "Northern Italian; possibly Verona" Italian, "Italian or Spanish"
-    Italian; "undetermined" and what the vocabulary does not know are None.
+    Italian; "undetermined" and words that are not in the vocabulary are None.
     """
     if not written or len(written) > MAX_LENGTH:
         return None
