@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,83 @@ def test_imports_point_inwards_only(file: Path) -> None:
             assert target is not None, f"{file}: no such module: {name}"
             where = part(target)
             assert where in allowed | {mine, "__init__"}, f"{file} imports {name}"
+
+
+RESTORATION = {"methods": {"methods"}, "work": {"methods", "work"}, "runs": {"methods", "work", "runs"}}
+
+
+@pytest.mark.parametrize("room", RESTORATION)
+def test_runs_stand_above_works_and_works_above_methods(room: str) -> None:
+    for file in modules(f"pipeline/restoration/{room}"):
+        for name in imports(file):
+            if name.startswith("pipeline.restoration."):
+                assert name.split(".")[2] in RESTORATION[room], f"{file} imports {name}"
+
+
+@pytest.mark.parametrize("package", ["pipeline", "flows"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    graph = {file: {file_of(name) for name in loaded(file)} - {file, None} for file in modules(package)}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" <- ".join(str(file.relative_to(ROOT)) for file in error.args[1]))
+
+
+def loaded(file: Path) -> set[str]:
+    """What is imported when a module is loaded, and for the type checker; not inside functions."""
+    names: set[str] = set()
+    todo: list[ast.AST] = [ast.parse(file.read_text())]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+    return names
+
+
+PACKAGES = sorted({file.parent for file in modules("pipeline")} - {ROOT / "pipeline"})
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_package_says_what_belongs_there_and_what_exists_of_what_it_offers(folder: Path) -> None:
+    tree = ast.parse((folder / "__init__.py").read_text())
+    assert len((ast.get_docstring(tree) or "").splitlines()) >= 3, "about three lines: what belongs there"
+    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            defined |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+    inside = {
+        file.stem for file in folder.iterdir() if file.suffix == ".py" or (file / "__init__.py").is_file()
+    }
+    assert public(folder) <= defined | inside
+
+
+def test_a_package_is_entered_by_its_public_names_only() -> None:
+    for file in modules("pipeline") + modules("flows") + modules("benchmarks"):
+        for name in imports(file):
+            parts = name.split(".")
+            for depth in range(2, len(parts)):
+                folder = ROOT.joinpath(*parts[:depth])
+                if parts[0] != "pipeline" or folder not in PACKAGES or folder in file.parents:
+                    continue
+                assert parts[depth] in public(folder), (
+                    f"{file} imports {name}: '{parts[depth]}' is not in __all__ of {folder}"
+                )
+
+
+@cache
+def public(folder: Path) -> frozenset[str]:
+    """The names that a package lists in `__all__`."""
+    for node in ast.parse((folder / "__init__.py").read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return frozenset(ast.literal_eval(node.value))
+    return frozenset()
 
 
 @pytest.mark.parametrize("name", stages.names())

@@ -1,4 +1,7 @@
-"""Synthetic damage: layers that age a picture. Each layer returns the pixels that it changed."""
+"""Synthetic damage: layers that age a picture. Each layer returns the pixels that it changed.
+
+One layer a file. From outside, pictures are damaged by `age` and `damage`, by the names of KINDS.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,19 @@ from pipeline.damage.texture import Mask, Pixels
 from pipeline.damage.varnish import varnish
 from pipeline.errors import PentimentoError
 
-__all__ = ["KINDS", "MASKED", "OWN", "WHOLE", "Aged", "Kind", "UserMasks", "age", "damage"]
+__all__ = [
+    "KINDS",
+    "MASKED",
+    "OWN",
+    "WHOLE",
+    "Aged",
+    "Kind",
+    "UserMasks",
+    "age",
+    "damage",
+    "sheet",
+    "texture",
+]
 
 Layer = Callable[[Pixels, np.random.Generator], tuple[Pixels, Mask]]
 

@@ -3,3 +3,5 @@
 A training stage runs a recipe on the archive (stage.py); `pipeline/weights.py` runs it with the values in
 profiles/weights/, to make the weights that come with Pentimento. Only these two import from here.
 """
+
+__all__ = ["colour", "detector", "generator", "mending", "pictures", "recipe", "restorer", "stage"]

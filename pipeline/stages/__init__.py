@@ -1,4 +1,8 @@
-"""One small file per stage of dvc.yaml; each ends with its STAGE."""
+"""One small file per stage of dvc.yaml; each ends with its STAGE.
+
+A stage reads its inputs, calls the packages and writes its outputs. Flows import a stage only to run it,
+or for its parameters.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ import pkgutil
 from typing import Any
 
 from pipeline.stage import Stage
+
+__all__ = ["inventory", "load", "names", "suspects", "train_classifier", "train_generator", "train_restorer"]
 
 
 def names() -> list[str]:

@@ -1,4 +1,8 @@
-"""Completion of missing values; each completed value is marked with its origin and confidence."""
+"""Missing labels and values completed, each marked with its origin and confidence.
+
+The methods are in `methods/`, one kind a file. From outside, gaps are completed by `complete`; the reports
+that compare methods are the `impute_` modules.
+"""
 
 from pipeline.catalog.missing.complete import complete
 from pipeline.catalog.missing.heldout import completed, keep_in_train, recorded_only
@@ -10,9 +14,13 @@ __all__ = [
     "Spec",
     "complete",
     "completed",
+    "impute_plot",
+    "impute_report",
+    "impute_table",
     "keep_in_train",
     "names",
     "parse",
     "recorded_only",
+    "registry",
     "shortest",
 ]

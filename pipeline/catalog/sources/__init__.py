@@ -13,7 +13,7 @@ from pipeline.catalog.sources.base import FIELDS, Item
 from pipeline.catalog.sources.registry import SOURCES, AnySpec
 from pipeline.errors import PentimentoError
 
-__all__ = ["FIELDS", "SOURCES", "AnySpec", "Item", "list_items"]
+__all__ = ["FIELDS", "SOURCES", "AnySpec", "Item", "base", "disappeared", "kinds", "list_items"]
 
 
 def list_items(specs: tuple[AnySpec, ...], root: Path) -> list[Item]:

@@ -2,3 +2,5 @@
 
 `classifiers/` and `generators/` each hold one registry; stages and flows reach a family through it.
 """
+
+__all__ = ["classifiers", "generators"]

@@ -1,4 +1,7 @@
-"""Families of classifiers, one a file; the files register themselves in `CLASSIFIERS`."""
+"""Families of classifiers, one a file; the files register themselves in `CLASSIFIERS`.
+
+From outside a family is reached by its name in the parameters, through the functions below.
+"""
 
 from pipeline.training.families.classifiers.base import (
     CLASSIFIERS,
