@@ -133,8 +133,9 @@ def test_every_library_is_found_by_its_distribution() -> None:
     known = importlib.metadata.packages_distributions()
     for file in (imports.HOME / "pipeline").rglob("*.py"):
         for package in syntax.read(file).libraries:
-            name = meaning.DISTRIBUTIONS.get(package, package).replace("_", "-")
-            assert name.lower() in {each.lower() for each in known[package]}, f"{file} imports {package}"
+            names = {name.lower().replace("_", "-") for name in known[package]}
+            name = meaning.DISTRIBUTIONS.get(package, package).lower().replace("_", "-")
+            assert name in names, f"{file} imports {package}"
 
 
 def test_a_function_means_its_module_also_as_a_partial() -> None:
