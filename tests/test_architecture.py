@@ -14,7 +14,7 @@ from typer.main import get_command
 
 from pipeline import paths, stages
 from pipeline.dag import own_models
-from pipeline.imports import GROUND, code_of
+from pipeline.imports import GROUND, code_of, file_of
 from pipeline.params import known_keys, read_params
 from pipeline.reference import key_comments, params_page
 
@@ -54,19 +54,6 @@ def imports(file: Path) -> frozenset[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return frozenset(names)
-
-
-def file_of(dotted: str) -> Path | None:
-    """The project file that an imported name comes from; a package that defines it counts as its file."""
-    parts = dotted.split(".")
-    while parts:
-        base = ROOT.joinpath(*parts)
-        if base.with_suffix(".py").is_file():
-            return base.with_suffix(".py")
-        if (base / "__init__.py").is_file():
-            return base / "__init__.py"
-        parts.pop()
-    return None
 
 
 def part(file: Path) -> str:
